@@ -12,13 +12,15 @@ use marketplace_core::{
     accounts::summary::UserSummary,
     base::change::{Change, Changed},
     error::{Error, ErrorCode},
-    ids::{AttemptId, CaseId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
+    ids::{AttemptId, CaseId, JobId, MailId, MessageId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId},
     jobs::model::JobSummary,
     kyc::model::KycSummary,
     mail::model::MailSummary,
     messaging::model::{StaffMessage, ThreadInfo},
     reports::model::ReportSummary,
     reviews::model::ReviewSummary,
+    rules::model::Rule,
+    services::model::ServiceSummary,
     staff::Connection,
     tokens::model::ApiToken,
 };
@@ -38,6 +40,8 @@ use crate::{
 const MAX_LINE: u64 = 64 * 1024;
 /// How often an item is tried while the other side is busy.
 const TRIES: u32 = 5;
+/// After so many items in a row that were refused for the moment, however often they were tried, a batch goes no further.
+const MOST_REFUSALS: u32 = 3;
 /// Upper limit of the wait for the other side between two tries.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
@@ -88,6 +92,8 @@ batch_ids! {
     MessageId = StaffMessage, "messages";
     ReviewId = ReviewSummary, "reviews";
     CaseId = ReportSummary, "reports";
+    ServiceId = ServiceSummary, "services";
+    RuleId = Rule, "rules";
     TokenId = ApiToken, "tokens";
     MailId = MailSummary, "mails";
 }
@@ -295,7 +301,7 @@ impl Context {
         let mut list = self.out.list::<ItemResult>();
         let mut tally = Tally { is_dry: change.dry_run, ..Tally::default() };
         let dry = if change.dry_run { " (dry run: nothing was changed)" } else { "" };
-        let mut unprinted = 0_u64;
+        let (mut unprinted, mut refusals) = (0_u64, 0);
         let mut foreseen = HashSet::new();
         let bar = self.bar(batch);
         let stopped = loop {
@@ -348,9 +354,13 @@ impl Context {
             }
             bar.inc(1);
             bar.set_message(tally.to_string());
+            refusals =
+                if matches!(&outcome, Err(Failure::Core(error)) if is_passing(error)) { refusals + 1 } else { 0 };
             match outcome {
                 // Every other item would meet the same.
-                Err(Failure::Core(error)) if is_everybodys(&error) => break Some(Stop::Ended(error)),
+                Err(Failure::Core(error)) if is_everybodys(&error) || refusals >= MOST_REFUSALS => {
+                    break Some(Stop::Ended(error));
+                }
                 Err(_) if !batch.continue_on_error => break Some(Stop::Failed),
                 _ => {}
             }

@@ -230,10 +230,18 @@ impl Context {
             tokio::select! {
                 () = self.interrupt.wait() => break,
                 () = tokio::time::sleep(WATCH) => {}
+                () = self.abandoned() => return Err(Failure::BrokenPipe),
             }
         }
         list.finish()?;
         Err(Failure::Interrupted("stopped".into()))
+    }
+
+    /// Waits until nobody reads stdout any more, which a program that has nothing to write does not notice.
+    async fn abandoned(&self) {
+        while !self.out.is_abandoned() {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     fn nothing(&self, rows: u64) {
@@ -243,6 +251,8 @@ impl Context {
     }
 }
 
+/// The interval at which it is looked whether anybody still reads.
+const LOOK: Duration = Duration::from_millis(100);
 /// The interval at which a watched list is read again.
 const WATCH: Duration = Duration::from_secs(2);
 

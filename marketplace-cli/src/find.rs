@@ -5,7 +5,7 @@ use std::{fmt::Display, str::FromStr};
 use marketplace_core::{
     accounts::{model::normalise_email, summary::UserFilter},
     error::{Error, ErrorCode, Result},
-    ids::{AttemptId, CaseId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
+    ids::{AttemptId, CaseId, JobId, MailId, MessageId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId},
     jobs::model::JobFilter,
     kyc::{model::KycFilter, status::KycStatus},
     mail::model::MailFilter,
@@ -13,9 +13,11 @@ use marketplace_core::{
     page::{MAX_LIMIT, Page, PageRequest},
     reports::model::{ReportFilter, ReportStatus},
     reviews::model::ReviewFilter,
+    rules::model::RuleFilter,
+    services::model::ServiceFilter,
     staff::{
-        Connection, ListAttempts, ListJobs, ListMails, ListQuery, ListReports, ListReviews, ListThreads, ListTokens,
-        ListUsers, WhoAmI,
+        Connection, ListAttempts, ListJobs, ListMails, ListQuery, ListReports, ListReviews, ListRules, ListServices,
+        ListThreads, ListTokens, ListUsers, ShowService, ShowThread, ShowUser, WhoAmI,
     },
     tokens::model::TokenFilter,
 };
@@ -75,6 +77,10 @@ pub trait Findable: FromStr + Copy + Display + Send + Sync + 'static {
     const LISTS: usize = 1;
     /// Returns a page of one of these lists.
     fn page(api: &Connection, list: usize, page: &PageRequest) -> impl Future<Output = Result<Page<Self>>>;
+    /// Checks that there is such a thing, where a list about one that there is not would be empty.
+    fn require(self, _api: &Connection) -> impl Future<Output = Result<()>> {
+        std::future::ready(Ok(()))
+    }
 }
 
 impl Findable for UserId {
@@ -82,6 +88,9 @@ impl Findable for UserId {
     const HAS_ADDRESS: bool = true;
     async fn page(api: &Connection, _: usize, page: &PageRequest) -> Result<Page<Self>> {
         Ok(api.call::<ListUsers>((), ListQuery::new(&UserFilter::default(), page), ()).await?.map(|row| row.id))
+    }
+    async fn require(self, api: &Connection) -> Result<()> {
+        api.call::<ShowUser>(self, (), ()).await.map(drop)
     }
 }
 impl Findable for JobId {
@@ -94,6 +103,9 @@ impl Findable for ThreadId {
     const NOUN: &'static str = "thread";
     async fn page(api: &Connection, _: usize, page: &PageRequest) -> Result<Page<Self>> {
         Ok(api.call::<ListThreads>((), ListQuery::new(&ThreadFilter::default(), page), ()).await?.map(|row| row.id))
+    }
+    async fn require(self, api: &Connection) -> Result<()> {
+        api.call::<ShowThread>(self, (), ()).await.map(drop)
     }
 }
 impl Findable for ReviewId {
@@ -112,6 +124,21 @@ impl Findable for MailId {
     const NOUN: &'static str = "mail";
     async fn page(api: &Connection, _: usize, page: &PageRequest) -> Result<Page<Self>> {
         Ok(api.call::<ListMails>((), ListQuery::new(&MailFilter::default(), page), ()).await?.map(|row| row.id))
+    }
+}
+impl Findable for ServiceId {
+    const NOUN: &'static str = "service";
+    async fn page(api: &Connection, _: usize, page: &PageRequest) -> Result<Page<Self>> {
+        Ok(api.call::<ListServices>((), ListQuery::new(&ServiceFilter::default(), page), ()).await?.map(|row| row.id))
+    }
+    async fn require(self, api: &Connection) -> Result<()> {
+        api.call::<ShowService>(self, (), ()).await.map(drop)
+    }
+}
+impl Findable for RuleId {
+    const NOUN: &'static str = "rule";
+    async fn page(api: &Connection, _: usize, page: &PageRequest) -> Result<Page<Self>> {
+        Ok(api.call::<ListRules>((), ListQuery::new(&RuleFilter::default(), page), ()).await?.map(|row| row.id))
     }
 }
 impl Findable for AttemptId {
@@ -203,9 +230,10 @@ pub async fn anything(api: &Connection, text: &str) -> Outcome<String> {
     add::<CaseId>(api, &letters, &mut found).await?;
     add::<AttemptId>(api, &letters, &mut found).await?;
     add::<TokenId>(api, &letters, &mut found).await?;
+    add::<ServiceId>(api, &letters, &mut found).await?;
     add::<MailId>(api, &letters, &mut found).await?;
     match found.as_slice() {
-        [] => Err(Error::not_found("user, identity check, job, thread, review, report, token or mail").into()),
+        [] => Err(Error::not_found("user, identity check, job, thread, review, report, service, token or mail").into()),
         [id] => Ok(id.clone()),
         several => Err(Failure::usage(
             format!("`{text}` could be several: {}", several.join(", ")),
@@ -217,12 +245,17 @@ pub async fn anything(api: &Connection, text: &str) -> Outcome<String> {
 /// Returns the id that was named, if one was.
 ///
 /// # Errors
-/// Those of [`Ref::find`].
+/// Those of [`Ref::find`]; `not_found` for a whole id of nothing, about which a list would be empty.
 pub async fn optional<I: Findable>(api: &Connection, named: Option<&Ref<I>>) -> Outcome<Option<I>> {
-    match named {
-        Some(named) => named.find(api).await.map(Some),
-        None => Ok(None),
+    let Some(named) = named else { return Ok(None) };
+    if let Some(id) = named.id {
+        match id.require(api).await {
+            // Who may see the one list may not see the other thing.
+            Err(error) if error.code() != ErrorCode::Forbidden => return Err(error.into()),
+            _ => return Ok(Some(id)),
+        }
     }
+    named.find(api).await.map(Some)
 }
 
 /// Returns the caller's account.

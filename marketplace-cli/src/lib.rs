@@ -43,6 +43,9 @@ const LINGER: Duration = Duration::from_millis(100);
 
 /// Runs the program, and returns its exit code. Errors are printed here, once.
 pub fn main() -> ExitCode {
+    if let Some(code) = commands::completions::answer(Cli::command) {
+        return code;
+    }
     let words: Vec<OsString> = std::env::args_os().collect();
     // The help of the program itself has the options of every command; that of a command does not.
     let program = if words.len() > 2 { commands::program() } else { Cli::command() };

@@ -34,6 +34,10 @@ fn hint(error: &Error) -> String {
         Some(SecondFactor::Enrol) => return "enrol one with: marketplace auth totp enrol".into(),
         None => {}
     }
+    if error.current().is_some_and(|current| current.get("file").is_some()) {
+        return "name a file in a folder that is there and can be written, or `-` for stdout where that is taken"
+            .into();
+    }
     match error.code() {
         ErrorCode::Invalid => "`--help` on the same command says what is allowed".into(),
         ErrorCode::Unauthenticated if outside_token().is_ok_and(|token| token.is_some()) => {

@@ -82,6 +82,7 @@
 //! | threads and messages | [`messaging`] |
 //! | reviews and ratings | [`reviews`] |
 //! | reports, decisions about them, appeals | [`reports`] |
+//! | what staff do not let in | [`rules`] |
 //! | the export of one person's data | [`export`] |
 //! | the audit log | [`audit`] |
 //! | rules for names and texts | [`text`] |
@@ -123,6 +124,7 @@ pub mod messaging;
 pub mod notifications;
 pub mod profiles;
 pub mod reviews;
+pub mod rules;
 pub mod services;
 pub mod tokens;
 

@@ -37,6 +37,8 @@ text_enum! {
         SearchIndex = "search_index",
         /// What erasures leave beside the rows is swept.
         Erasures = "erasures",
+        /// Freezes that name their end are lifted.
+        Freezes = "freezes",
         /// Negotiations lapse, and finished work is finalized.
         Jobs = "jobs",
         /// Mails are made of notifications.

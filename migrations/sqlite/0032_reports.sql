@@ -89,6 +89,3 @@ CREATE TABLE report_skips (
     PRIMARY KEY (case_id, principal)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX report_skips_of ON report_skips (principal, at);
-
--- staff closed it: its worker cannot publish it until they say otherwise
-ALTER TABLE services ADD COLUMN blocked_at INTEGER;

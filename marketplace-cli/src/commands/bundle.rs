@@ -1,17 +1,18 @@
 //! `marketplace jobs bundle`: what is known of a job, for a dispute.
 
 use std::{
-    io::{Cursor, Write},
+    fs::File,
+    io::{Read, Seek, Write},
     path::Path,
 };
 
 use marketplace_core::{
-    error::Error,
+    error::{Error, ErrorCode},
     ids::JobId,
-    messaging::model::{AccessReason, MessagesQuery},
+    messaging::model::{AccessReason, MessagesQuery, StaffMessage},
     page::{MAX_LIMIT, PageRequest},
     platform::new_file::NewFile,
-    staff::{ListJobHistory, ReadThread, ReadingQuery, ShowJob, ShowThread},
+    staff::{Connection, FileReason, ListJobHistory, ReadThread, ReadingQuery, ShowJob, ShowThread, ViewThreadFile},
 };
 use serde::Serialize;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
@@ -24,8 +25,11 @@ use crate::{
     output::size,
 };
 
-/// Saves the archive to a new file that only its owner may read, or writes it to stdout (`-`). Reading the thread is on the
-/// audit log, with the reason.
+/// Bytes that are copied at once.
+const PIECE: usize = 64 * 1024;
+
+/// Saves the archive to a new file that only its owner may read, or writes it to stdout (`-`). Reading the thread and each of
+/// its files is on the audit log, with the reason.
 pub(super) async fn run(context: &Context, id: &Ref<JobId>, reason: AccessReason, path: &Path) -> Outcome {
     require_place(path)?;
     let api = context.connect().await?;
@@ -33,7 +37,7 @@ pub(super) async fn run(context: &Context, id: &Ref<JobId>, reason: AccessReason
     let job = api.call::<ShowJob>(id, (), ()).await?;
     let thread_id = job.job.thread_id;
     let thread = api.call::<ShowThread>(thread_id, (), ()).await?;
-    let mut archive = Archive::default();
+    let mut archive = Archive(ZipWriter::new(tempfile::tempfile()?));
     archive.add("job.json", &[&job], true)?;
     archive.add("thread.json", &[&thread], true)?;
 
@@ -61,22 +65,31 @@ pub(super) async fn run(context: &Context, id: &Ref<JobId>, reason: AccessReason
     }
     archive.add("messages.jsonl", &messages.iter().collect::<Vec<_>>(), false)?;
 
-    let bytes = archive.finish()?;
-    if is_stdout(path) {
-        return context.out.write(&bytes);
+    let mut files = 0;
+    for message in &messages {
+        files += archive.add_files(&api, message, reason, context).await?;
     }
-    let written = NewFile::write_whole(path, &bytes)?;
-    context.out.note(&format!("{} ({}, {} messages)", path.display(), size(written), messages.len()));
+
+    let mut whole = archive.finish()?;
+    let mut piece = vec![0; PIECE];
+    let mut to = if is_stdout(path) { None } else { Some(NewFile::create(path)?) };
+    loop {
+        let length = whole.read(&mut piece)?;
+        let Some(bytes) = piece.get(..length).filter(|bytes| !bytes.is_empty()) else { break };
+        match &mut to {
+            Some(file) => file.write(bytes)?,
+            None => context.out.write(bytes)?,
+        }
+    }
+    if let Some(file) = to {
+        let (written, count) = (file.finish()?, messages.len());
+        context.out.note(&format!("{} ({}, {count} messages, {files} files)", path.display(), size(written)));
+    }
     Ok(())
 }
 
-struct Archive(ZipWriter<Cursor<Vec<u8>>>);
-
-impl Default for Archive {
-    fn default() -> Self {
-        Self(ZipWriter::new(Cursor::new(Vec::new())))
-    }
-}
+/// An archive in a file that has no name, and goes with the program.
+struct Archive(ZipWriter<File>);
 
 impl Archive {
     /// Adds a file of values, one a line unless they are laid out.
@@ -92,7 +105,44 @@ impl Archive {
         Ok(())
     }
 
-    fn finish(self) -> Outcome<Vec<u8>> {
-        Ok(self.0.finish().map_err(Error::internal)?.into_inner())
+    /// Adds the files of a message, under names of ours. Returns how many.
+    async fn add_files(
+        &mut self,
+        api: &Connection,
+        message: &StaffMessage,
+        reason: AccessReason,
+        context: &Context,
+    ) -> Outcome<u64> {
+        let mut added = 0;
+        for file in &message.attachments {
+            let found = api.call::<ViewThreadFile>((message.thread_id, file.id), FileReason { reason }, ()).await;
+            let shown = match found {
+                // Its sender was erased meanwhile.
+                Err(error) if error.code() == ErrorCode::NotFound => {
+                    context.out.note(&format!("the file {} of message {} is gone", file.id, message.seq));
+                    continue;
+                }
+                found => found?,
+            };
+            let ending = match shown.media_type.as_str() {
+                "image/jpeg" => "jpg",
+                "image/png" => "png",
+                "image/webp" => "webp",
+                "application/pdf" => "pdf",
+                _ => "bin",
+            };
+            let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+            let name = format!("files/{:06}-{}.{ending}", message.seq, file.id);
+            self.0.start_file(name, options).map_err(Error::internal)?;
+            self.0.write_all(&shown.bytes)?;
+            added += 1;
+        }
+        Ok(added)
+    }
+
+    fn finish(self) -> Outcome<File> {
+        let mut whole = self.0.finish().map_err(Error::internal)?;
+        whole.rewind()?;
+        Ok(whole)
     }
 }

@@ -64,8 +64,8 @@ pub enum Verb {
     },
     /// All that is known of a job, as a ZIP archive for a dispute; audited
     #[command(
-        after_help = "The archive holds job.json (with the offers), history.jsonl, thread.json and messages.jsonl; of attachments it\n\
-        holds what the messages say of them. It is a new file that only you can read.\n\n\
+        after_help = "The archive holds job.json (with the offers), history.jsonl, thread.json, messages.jsonl, and the files of the\n\
+        messages under files/, by number of the message and id. It is a new file that only you can read.\n\n\
         Example:\n  marketplace jobs bundle 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason dispute --out case-4711.zip"
     )]
     Bundle {

@@ -1,7 +1,7 @@
 //! `marketplace mail`.
 
 use clap::Subcommand;
-use marketplace_core::staff::{ListMails, ListQuery, RetryMail};
+use marketplace_core::staff::{ListMails, ListQuery, RetryMail, ShowMail};
 use marketplace_core::{
     base::change::Changed,
     ids::MailId,
@@ -13,6 +13,7 @@ use crate::{
     change::{Care, Line},
     context::Context,
     failure::Outcome,
+    find::{Ref, reference},
 };
 
 /// What can be done with mails that were not sent yet.
@@ -27,6 +28,13 @@ pub enum Verb {
         /// Which part of the list.
         #[command(flatten)]
         range: Range,
+    },
+    /// One mail that was not sent yet
+    #[command(after_help = "Example:\n  marketplace mail show 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d")]
+    Show {
+        /// The mail
+        #[arg(value_parser = reference::<MailId>)]
+        id: Ref<MailId>,
     },
     /// Have mails tried again now, whose last try failed
     #[command(after_help = "Lines of --stdin may override: note.\n\n\
@@ -53,6 +61,12 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             context
                 .stream(&range, async |page| api.call::<ListMails>((), ListQuery::new(&filter, &page), ()).await)
                 .await
+        }
+        Verb::Show { id } => {
+            context.out.check::<MailSummary>()?;
+            let api = context.connect().await?;
+            let id = id.find(&api).await?;
+            context.out.item(&api.call::<ShowMail>(id, (), ()).await?)
         }
         Verb::Retry { batch, change } => {
             let api = context.connect_to_change::<MailSummary>(&batch, &change).await?;

@@ -19,9 +19,12 @@ pub mod man;
 mod open;
 mod plain;
 pub mod profile;
+pub mod replay;
 pub mod reports;
 pub mod reviews;
+pub mod rules;
 pub mod schema;
+pub mod services;
 pub mod stats;
 pub mod threads;
 pub mod tokens;
@@ -91,6 +94,12 @@ pub enum Noun {
         after_help = "Example:\n  marketplace reports next --yes -o json\n  marketplace reports resolve 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason scam --action remove_message,freeze --yes"
     )]
     Reports(reports::Verb),
+    /// Services: find, look into, close
+    #[command(subcommand, after_help = "Example:\n  marketplace services list --status published")]
+    Services(services::Verb),
+    /// Rules: what is not let in
+    #[command(subcommand, after_help = "Example:\n  marketplace rules create blocked_domain throwaway.example")]
+    Rules(rules::Verb),
     /// The audit log: who did what
     #[command(subcommand, after_help = "Example:\n  marketplace audit list --action users.ban")]
     Audit(audit::Verb),
@@ -138,16 +147,22 @@ pub enum Noun {
         after_help = "Example:\n  marketplace tui\n  marketplace tui --read-only --profile prod\n  marketplace tui --plain"
     )]
     Tui(tui::Args),
+    /// Play a recording of the console (`tui --record`)
+    #[command(
+        after_help = "Keys: Space pauses, n goes to the next act that is on the audit log, q leaves. Whatever a recording holds besides\n\
+        drawing is left out.\n\nExample:\n  marketplace replay shift.cast --speed 2 --idle-limit 1"
+    )]
+    Replay(replay::Args),
     /// Any call to the server, with your log-in
     #[command(
         after_help = "Examples:\n  marketplace api GET /v1/admin/stats\n  marketplace api POST /v1/admin/kyc/next -F dry_run=true"
     )]
     Api(api::Args),
-    /// Completions for your shell, on stdout
+    /// Completions for your shell, on stdout: commands, options, profiles, fields and the newest ids
     #[command(after_help = "To install them:\n  \
-        bash: marketplace completions bash > ~/.local/share/bash-completion/completions/marketplace\n  \
-        zsh:  marketplace completions zsh > ~/.zfunc/_marketplace (with `fpath+=~/.zfunc` before `compinit` in ~/.zshrc)\n  \
-        fish: marketplace completions fish > ~/.config/fish/completions/marketplace.fish\n\n\
+        bash: source <(marketplace completions bash), in ~/.bashrc\n  \
+        zsh:  source <(marketplace completions zsh), in ~/.zshrc behind `compinit`\n  \
+        fish: marketplace completions fish | source, in ~/.config/fish/completions/marketplace.fish\n\n\
         Example:\n  marketplace completions bash > marketplace.bash")]
     Completions(completions::Args),
     /// Manual pages
@@ -208,6 +223,8 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Threads(verb) => threads::run(verb, context).await,
         Noun::Reviews(verb) => reviews::run(verb, context).await,
         Noun::Reports(verb) => reports::run(verb, context).await,
+        Noun::Services(verb) => services::run(verb, context).await,
+        Noun::Rules(verb) => rules::run(verb, context).await,
         Noun::Audit(verb) => audit::run(verb, context).await,
         Noun::Tokens(verb) => tokens::run(verb, context).await,
         Noun::Mail(verb) => mail::run(verb, context).await,
@@ -223,8 +240,9 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
             let program = plain::Program { run: &|words| Box::pin(one(words, context)), verbs: &verbs };
             tui::run(args, context, program).await
         }
+        Noun::Replay(args) => replay::run(args, context).await,
         Noun::Api(args) => api::run(args, context).await,
-        Noun::Completions(args) => completions::run(&args, Cli::command(), context),
+        Noun::Completions(args) => completions::run(&args, context),
         Noun::Man(args) => man::run(&args, Cli::command(), program(), context),
     }
 }

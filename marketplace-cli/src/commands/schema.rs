@@ -10,6 +10,8 @@ use marketplace_core::{
     messaging::model::{StaffMessage, ThreadInfo},
     reports::model::{ReportCase, ReportSummary},
     reviews::model::{ReviewDetail, ReviewSummary},
+    rules::model::Rule,
+    services::model::{ServiceDetail, ServiceSummary},
     staff::Stats,
     tokens::model::ApiToken,
     users::model::UserDetail,
@@ -48,6 +50,10 @@ pub enum Noun {
     Reviews,
     /// Reports.
     Reports,
+    /// Services.
+    Services,
+    /// Rules.
+    Rules,
     /// The audit log.
     Audit,
     /// Tokens.
@@ -71,7 +77,25 @@ pub enum What {
 
 /// Prints the schema.
 pub fn run(args: &Args, context: &Context) -> Outcome {
-    let schema = match (args.noun, args.of) {
+    context.out.value(&schema(args.noun, args.of))
+}
+
+/// Returns the fields of what a noun prints, with dots between those that are inside each other.
+pub fn fields(noun: Noun, what: What) -> Vec<String> {
+    fn collect(above: &str, schema: &Value, found: &mut Vec<String>) {
+        for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            let path = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
+            found.push(path.clone());
+            collect(&path, inner, found);
+        }
+    }
+    let mut found = Vec::new();
+    collect("", &schema(noun, what), &mut found);
+    found
+}
+
+fn schema(noun: Noun, what: What) -> Value {
+    match (noun, what) {
         (_, What::Batch) => of::<ItemResult>("a result of a batch"),
         (Noun::Kyc, What::List) => of::<KycSummary>("an identity check"),
         (Noun::Kyc, What::Show) => of::<KycCase>("an identity check, whole"),
@@ -85,12 +109,14 @@ pub fn run(args: &Args, context: &Context) -> Outcome {
         (Noun::Reviews, What::Show) => of::<ReviewDetail>("a review, whole"),
         (Noun::Reports, What::List) => of::<ReportSummary>("a case of reports"),
         (Noun::Reports, What::Show) => of::<ReportCase>("a case of reports, whole"),
+        (Noun::Services, What::List) => of::<ServiceSummary>("a service"),
+        (Noun::Services, What::Show) => of::<ServiceDetail>("a service, whole"),
+        (Noun::Rules, _) => of::<Rule>("a rule"),
         (Noun::Audit, _) => of::<AuditRow>("a row of the audit log"),
         (Noun::Tokens, _) => of::<ApiToken>("a token"),
         (Noun::Mail, _) => of::<MailSummary>("a mail"),
         (Noun::Stats, _) => of::<Stats>("the numbers"),
-    };
-    context.out.value(&schema)
+    }
 }
 
 /// Returns the schema of a type, from the fields that it can have and the kinds of its columns.

@@ -1,6 +1,9 @@
 //! `marketplace tokens`.
 
-use clap::Subcommand;
+use clap::{
+    Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use marketplace_core::staff::{CreateToken, ListQuery, ListTokens, NewTokenInput, RevokeToken};
 use marketplace_core::{
     base::{
@@ -12,7 +15,7 @@ use marketplace_core::{
 };
 
 use crate::{
-    args::{self, BatchArgs, ChangeArgs, Range, VersionedArgs, one_of},
+    args::{self, BatchArgs, ChangeArgs, Range, VersionedArgs},
     change::{Care, Line},
     context::Context,
     failure::{Failure, Outcome},
@@ -36,7 +39,7 @@ pub enum Verb {
         name: String,
         /// What it may do; several, or with commas between
         #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',',
-            value_parser = one_of::<Permission>(Permission::NAMES))]
+            value_parser = scope())]
         scopes: Vec<Permission>,
         /// When it ends, counted from now: 90d, 12h or 30m; at most 365d
         #[arg(long, value_name = "TIME", value_parser = args::span)]
@@ -82,10 +85,10 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
     match verb {
         Verb::Create { name, scopes, expires, owner, change } => {
             context.check_change::<Changed<CreatedToken>>(&change)?;
-            if !change.dry_run && !out.shows("item.secret") {
+            if !change.dry_run && !out.shows("item.secret") && !out.keeps(&example(), EXAMPLE) {
                 return Err(Failure::usage(
                     "the secret would be lost: it is shown this once, and not in this output",
-                    "choose -o json, or name it too: --fields item.token.id,item.secret",
+                    "choose -o json, or name it too: --fields item.token.id,item.secret, or --jq .item.secret",
                 ));
             }
             if !change.dry_run && is_nowhere() {
@@ -122,7 +125,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             out.check::<ApiToken>()?;
             let api = context.connect().await?;
             let owner_id = match (owner, mine) {
-                (Some(owner), _) => Some(owner.find(&api).await?),
+                (Some(owner), _) => optional(&api, Some(&owner)).await?,
                 (None, true) => Some(own_account(&api).await?),
                 (None, false) => None,
             };
@@ -141,6 +144,26 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             context.change("Revoke", &batch, &change, Care::Ask, describe, apply).await
         }
     }
+}
+
+/// What stands for the secret in [`example`].
+const EXAMPLE: &str = "mkt_0123456789abcdef";
+
+/// Returns what the creation of a token returns, to see whether the secret comes through a filter or a template.
+fn example() -> serde_json::Value {
+    let id = "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d";
+    let time = "2026-03-02T10:00:00.000000Z";
+    serde_json::json!({ "changed": true, "item": { "secret": EXAMPLE, "token": {
+        "id": id, "name": "Night job", "owner_id": id, "status": "active", "scopes": ["kyc:read"],
+        "created_by": format!("user:{id}"), "created_at": time, "expires_at": time, "last_used_at": null,
+        "revoked_at": null, "revoked_by": null,
+    } } })
+}
+
+/// Parses what a token may do, and lists all of it in the help and in completions.
+fn scope() -> impl TypedValueParser<Value = Permission> {
+    let names = Permission::ALL.iter().filter(|permission| permission.is_scope()).map(|permission| permission.as_str());
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Permission>())
 }
 
 /// Returns whether stdout leads nowhere: a closed one is opened on `/dev/null` as the program starts.

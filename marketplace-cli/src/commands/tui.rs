@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use marketplace_core::error::ErrorCode;
+use marketplace_core::{error::ErrorCode, platform::new_file::require_free};
 
 use super::{
     auth::{LoginArgs, login},
@@ -35,6 +35,9 @@ pub struct Console {
     /// How the console looks: dark, light, contrast or 16 (colours)
     #[arg(long, value_name = "NAME", value_parser = tui::THEMES)]
     pub theme: Option<String>,
+    /// Record the session in this new file (asciicast v2), without personal data; `marketplace replay` plays it
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
     /// Draw frames and signs in ASCII
     #[arg(long)]
     pub ascii: bool,
@@ -73,6 +76,9 @@ pub(super) async fn run<'a>(args: Args, context: &'a Context, program: Program<'
     let args = args.console;
     settings()?;
     require_terminal()?;
+    if let Some(path) = &args.record {
+        require_free(path)?;
+    }
     let target = Target::resolve(&context.globals)?;
     let mut api = context.connect_to(&target).await?;
     if let Way::Api { .. } = target.way {
@@ -145,6 +151,7 @@ pub(super) async fn launch(context: &Context, api: Connection, args: Console, ta
         targets: settings.targets,
         replies: settings.replies.into_iter().flat_map(|(name, text)| Reply::named(&name, text)).collect(),
         macros: settings.macros,
+        record: args.record,
         keys: settings.keys,
     };
     // The console handles signals itself: it must release claims and restore the terminal.

@@ -62,7 +62,9 @@ pub(super) fn user(detail: &UserDetail, view: &View) -> Card {
     );
     if let Some(restriction) = &detail.restriction {
         let at = view.time(restriction.at);
-        card = card.pair("restricted", format!("{} by {}, {at}", restriction.reason, restriction.by));
+        card = card
+            .pair("restricted", format!("{} by {}, {at}", restriction.reason, restriction.by))
+            .maybe("until", restriction.until.map(|until| view.time(until)));
     }
     card.pair("name", &user.name)
         .pair("email", format!("{} ({verified})", user.email))

@@ -21,6 +21,7 @@ use std::{
 };
 
 use marketplace_core::time::{Clock, SystemClock};
+use rustix::event::{PollFd, PollFlags};
 use serde::Serialize;
 use serde_json::Value;
 use serde_saphyr::DoubleQuoted;
@@ -129,6 +130,23 @@ impl Output {
         self.format != Format::Id
             && self.transform.is_none()
             && (self.selection.0.is_empty() || self.selection.0.iter().any(is_chosen))
+    }
+
+    /// Returns whether a text of `example` is in what `--jq` or `--template` makes of it.
+    pub fn keeps(&self, example: &Value, text: &str) -> bool {
+        let Some(transform) = self.transform.as_ref().filter(|_| self.format != Format::Id) else { return false };
+        let picked =
+            if self.selection.0.is_empty() { Ok(example.clone()) } else { value(&self.selection.pick(example)) };
+        picked.and_then(|picked| transform.apply(&picked)).is_ok_and(|made| made.contains(text))
+    }
+
+    /// Returns whether stdout is a pipe or socket whose reader has gone away.
+    pub fn is_abandoned(&self) -> bool {
+        let stream = std::io::stdout();
+        let mut stdout = [PollFd::new(&stream, PollFlags::empty())];
+        let now = rustix::event::Timespec::default();
+        let looked = matches!(self.sink, Sink::Stdout) && rustix::event::poll(&mut stdout, Some(&now)).is_ok();
+        looked && stdout.iter().any(|stdout| stdout.revents().contains(PollFlags::ERR))
     }
 
     /// Writes all bytes to the data stream, and flushes.

@@ -158,6 +158,7 @@ fn call_of(request: Request) -> (Call, ContentKind) {
     let method = match method {
         staff::Method::GET => Method::GET,
         staff::Method::POST => Method::POST,
+        staff::Method::PATCH => Method::PATCH,
         staff::Method::DELETE => Method::DELETE,
     };
     let mut call = Call::new(method, &path).query(&query).if_version(if_version);

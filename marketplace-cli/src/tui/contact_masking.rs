@@ -1,5 +1,7 @@
 //! Contact details in messages: masked until they are revealed, and highlighted.
 
+use std::ops::Range;
+
 /// Digits of the shortest number with a country code, and of the shortest without one.
 const SHORTEST: (usize, usize) = (7, 9);
 /// The replacement for what is masked.
@@ -7,27 +9,44 @@ const DOTS: &str = "•••";
 
 /// Returns the text with addresses, links and telephone numbers masked; `None` when there are none.
 pub fn masked(text: &str) -> Option<String> {
-    let mut out = String::with_capacity(text.len());
+    let places = places(text);
+    if places.is_empty() {
+        return None;
+    }
+    let (mut out, mut at) = (String::with_capacity(text.len()), 0);
+    for place in places {
+        let (before, detail) = (text.get(at..place.start)?, text.get(place.clone())?);
+        out.push_str(before);
+        let kept = if detail.contains('@') { 1 } else { 3 };
+        out.extend(detail.chars().take(kept));
+        out.push_str(DOTS);
+        at = place.end;
+    }
+    out.push_str(text.get(at..)?);
+    Some(out)
+}
+
+/// Returns where in the text there are addresses, links and telephone numbers, but for those that are masked already.
+pub fn places(text: &str) -> Vec<Range<usize>> {
+    let mut places = Vec::new();
     let mut rest = text;
-    let mut found = false;
     let mut fresh = true;
     while let Some(c) = rest.chars().next() {
         // A match begins only where a word begins.
         let length = if fresh { word(rest).or_else(|| number(rest)) } else { None };
         if let Some((detail, after)) = length.and_then(|length| rest.split_at_checked(length)) {
-            found = true;
-            let kept = if detail.contains('@') { 1 } else { 3 };
-            out.extend(detail.chars().take(kept));
-            out.push_str(DOTS);
+            if !detail.contains('•') {
+                let begin = text.len() - rest.len();
+                places.push(begin..begin + detail.len());
+            }
             rest = after;
             fresh = false;
             continue;
         }
         fresh = !c.is_alphanumeric() && c != '+';
-        out.push(c);
         rest = rest.get(c.len_utf8()..).unwrap_or("");
     }
-    found.then_some(out)
+    places
 }
 
 /// Returns the bytes of an address or a link at the beginning of the text.

@@ -18,6 +18,7 @@
 //! | from a person to their jobs and back | `jump` |
 //! | one action on many rows | `bulk` |
 //! | pictures | `picture` |
+//! | recordings, and what is never in them | `recorder`, `privacy` |
 //! | a screen | `screens/` |
 //!
 //! Components never await. A key becomes a `keymap::Action`; the screen handles it and may start a load with
@@ -44,6 +45,8 @@ mod notify;
 mod options;
 mod picture;
 mod presence;
+mod privacy;
+mod recorder;
 mod replies;
 mod run;
 mod screens;

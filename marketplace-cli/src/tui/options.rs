@@ -44,6 +44,8 @@ pub struct Options {
     pub replies: Vec<Reply>,
     /// Several acts on one key, by name.
     pub macros: BTreeMap<String, MacroText>,
+    /// Where the session is recorded; nowhere without a path.
+    pub record: Option<PathBuf>,
     /// Other keys: action → keys, separated by blanks.
     pub keys: BTreeMap<String, String>,
 }

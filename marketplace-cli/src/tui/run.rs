@@ -38,13 +38,14 @@ use tokio::{
 };
 
 use super::{
-    app::{App, Effect},
+    app::{App, Effect, Recording},
     ctx::Ctx,
     keymap::Keymap,
     message::Message,
     notify::Notify,
     options::Options,
     picture::Images,
+    recorder::{Markers, Recorder},
     screens, terminal_query, text,
     wide_char_backend::WideCharBackend,
     write_guard::Gate,
@@ -60,6 +61,8 @@ const HANG_UP: Duration = Duration::from_millis(250);
 const BATCH: usize = 512;
 /// How long leaving waits for what is under way and for the release of claims.
 const GOODBYE: Duration = Duration::from_secs(5);
+/// How long it waits for the numbers of what was done last, where the session is recorded.
+const LAST_MARKERS: Duration = Duration::from_secs(1);
 /// How long it waits for the release of claims at least, also when the system is known to be unreachable.
 const BRIEF_GOODBYE: Duration = Duration::from_millis(900);
 
@@ -185,8 +188,11 @@ pub async fn run(
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         bail!("the console needs a terminal; for scripts there is the command line (`marketplace --help`)");
     }
+    let recorder = options.record.as_deref().map(|path| Recorder::create(path, &options.system)).transpose()?;
+    let recording = recorder.map(|recorder| (recorder, Markers::follow(api.clone())));
     let gate = Arc::new(Gate::new(options.read_only));
-    let guarded = api.guarded(Arc::clone(&gate) as Arc<dyn Guard>);
+    let counted = recording.as_ref().map_or_else(|| api.clone(), |(_, markers)| markers.counted(&api));
+    let guarded = counted.guarded(Arc::clone(&gate) as Arc<dyn Guard>);
     let (sender, receiver) = unbounded_channel();
     let ask = chosen.is_none();
     let images = chosen.unwrap_or(Images::Off);
@@ -194,10 +200,14 @@ pub async fn run(
 
     let hook = PanicHook::set();
     enter().context("the terminal")?;
-    let mut desk = Desk { receiver, restore: Restore(false), api, log_in };
+    let mut desk = Desk { receiver, restore: Restore(false), api, log_in, recording };
     let mut app = Box::new(App::new(ctx));
+    if desk.recording.is_some() {
+        app.recording = Recording::On(None);
+        app.ctx.say("this session is recorded, without personal data");
+    }
     let (outcome, end) = desk.drive(&mut app, ask).await;
-    let Desk { restore, api, .. } = desk;
+    let Desk { restore, api, recording, .. } = desk;
     drop(restore);
     drop(hook);
     if !gate.read_only() {
@@ -206,6 +216,11 @@ pub async fn run(
         let end = if app.ctx.gate.away() { Instant::now() } else { end };
         let end = end.max(Instant::now() + BRIEF_GOODBYE);
         drop(tokio::time::timeout_at(end.into(), futures::future::join_all(farewells)).await);
+    }
+    if let Some((mut recorder, markers)) = recording {
+        for label in markers.finish(LAST_MARKERS).await {
+            recorder.marker(&label).context("the recording")?;
+        }
     }
     let undone = app.undone();
     if undone.is_empty() {
@@ -239,6 +254,7 @@ struct Desk<L> {
     restore: Restore,
     api: Connection,
     log_in: L,
+    recording: Option<(Recorder, Markers)>,
 }
 
 impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
@@ -269,7 +285,7 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
         ask: bool,
     ) -> anyhow::Result<()> {
         // The first frame is drawn before any query to the terminal and before any result from the system.
-        draw(app, screen)?;
+        self.draw(app, screen)?;
         if ask {
             let (images, keys) = terminal_query::query();
             app.ctx.images = images;
@@ -345,7 +361,7 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
             }
             self.carry_out(app, screen, stream, signals).await?;
             if app.ctx.dirty && !app.quit && ENTERED.load(Ordering::SeqCst) {
-                draw(app, screen)?;
+                self.draw(app, screen)?;
                 blind = false;
             }
             turn = Instant::now();
@@ -423,9 +439,29 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
             Ok(api) => {
                 let gate = Arc::new(Gate::new(app.ctx.gate.read_only()));
                 self.api = api;
-                app.resume(self.api.guarded(Arc::clone(&gate) as Arc<dyn Guard>), gate);
+                let markers = self.recording.as_ref().map(|(_, markers)| markers);
+                let counted = markers.map_or_else(|| self.api.clone(), |markers| markers.counted(&self.api));
+                app.resume(counted.guarded(Arc::clone(&gate) as Arc<dyn Guard>), gate);
             }
             Err(error) => app.not_resumed(&format!("{error:#}")),
+        }
+        Ok(())
+    }
+
+    /// Draws a frame, and records what may be recorded of it.
+    fn draw(&mut self, app: &mut App, screen: &mut Screen) -> anyhow::Result<()> {
+        draw(app, screen)?;
+        let (Some((recorder, markers)), Recording::On(frame)) = (&mut self.recording, &mut app.recording) else {
+            return Ok(());
+        };
+        let mut outcome = frame.take().map_or(Ok(()), |frame| recorder.frame(frame));
+        for label in markers.take() {
+            outcome = outcome.and_then(|()| recorder.marker(&label));
+        }
+        if let Err(error) = outcome {
+            self.recording = None;
+            app.recording = Recording::Off;
+            app.ctx.refuse(format!("the recording has ended: {error}"));
         }
         Ok(())
     }
@@ -438,7 +474,7 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
         tokio::pin!(end);
         let mut there = true;
         while app.busy() {
-            there = there && draw(app, screen).is_ok();
+            there = there && self.draw(app, screen).is_ok();
             let key = async {
                 match stream {
                     Some(events) if there => events.next().await,

@@ -132,6 +132,8 @@ fn what_is_shown_once_is_not_lost() {
     assert_eq!(out(&place.run("tokens list")), "");
     let dry = place.run(&format!("{line} --dry-run -o id"));
     assert_eq!((code(&dry), out(&dry).as_str()), (0, ""), "{}", err(&dry));
+    let made = place.run(&format!("{line} --jq .item.secret"));
+    assert!(out(&made).starts_with("mkt_") && out(&made).lines().count() == 1, "{}{}", out(&made), err(&made));
     let made = place.run(&format!("{line} --fields item.secret"));
     assert!(out(&made).contains("mkt_"), "{}{}", out(&made), err(&made));
 }
@@ -554,4 +556,67 @@ fn blanks_around_a_notice_make_no_other() {
         let line = format!("{{\"id\":\"{}\",\"content\":\"{content}\"}}", thread.trim());
         assert_eq!(rows(&fed(&place, "threads notice --stdin --yes", &line))[0]["result"], result);
     }
+}
+
+#[test]
+fn staff_put_right_what_went_wrong() {
+    let place = Place::with_users(2);
+    let (ada, bob) = (place.users[0].to_string(), place.users[1].to_string());
+    let done = |line: String| {
+        let output = place.run(&line);
+        assert_eq!(code(&output), 0, "{line}: {}", err(&output));
+        out(&output)
+    };
+    let edited = done(format!("users edit {ada} --name Ada --reason user_request --yes -o json"));
+    assert_eq!(json(&edited)["item"]["user"]["name"], "A•••");
+    assert!(
+        done(format!("users edit {ada} --name Ada --reason user_request --yes -o json")).contains("\"changed\": false")
+    );
+    assert_eq!(code(&place.run(&format!("users edit {ada} --email nowhere --reason other --yes"))), 2);
+    assert_eq!(code(&place.run(&format!("users edit {ada} --name Bob --yes"))), 2, "without a reason");
+    done(format!("users freeze {ada} --until 1d --reason spam --yes"));
+    assert!(json(&done(format!("users show {ada} -o json")))["restriction"]["until"].is_string());
+    assert_eq!(code(&place.run(&format!("users freeze {bob} --until 2020-01-01 --reason spam --yes"))), 2);
+    let warned =
+        fed(&place, "users warn --stdin --reason spam --comment Enough. --yes", &format!("{ada}\n{bob}\n{ada}\n"));
+    let results: Vec<Value> = rows(&warned).into_iter().map(|row| row["result"].clone()).collect();
+    assert_eq!(results, ["changed", "changed", "unchanged"], "{}", err(&warned));
+    done(format!("users send-password-reset {bob} --yes"));
+    done(format!("users reveal {bob} --reason quality"));
+    let log = done("audit list --action users.reveal --jq .reason".into());
+    assert_eq!(log, "quality\n");
+    assert_eq!(done(format!("users sessions {bob}")), "");
+    assert_eq!(code(&place.run(&format!("users sessions {bob} --end {NOBODY} --yes"))), 3);
+    done("rules create blocked_domain Throwaway.example --yes".into());
+    assert_eq!(done("rules list --jq .value".into()), "throwaway.example\n");
+    let refused = place.run(&format!("users edit {bob} --email bob@mail.throwaway.example --reason other --yes"));
+    assert_eq!(code(&refused), 2, "{}", err(&refused));
+    assert_eq!(done("services list".into()), "");
+    // Of a whole id that is nobody's, no list is empty.
+    for filter in
+        ["jobs list --user-id", "services list --worker-id", "threads list --user-id", "jobs list --thread-id"]
+    {
+        assert_eq!(code(&place.run(&format!("{filter} {NOBODY}"))), 3, "{filter}");
+    }
+    let refused = place.run("replay nothing.cast");
+    assert_eq!((code(&refused), err(&refused).contains("terminal")), (2, true));
+}
+
+#[test]
+fn a_shell_is_offered_what_there_is() {
+    let place = Place::with_users(2);
+    assert_eq!(code(&place.run("profile add prod --db data/marketplace.db")), 0);
+    let offered = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let mut command = place.command();
+        command.env("MARKETPLACE_COMPLETE", "zsh").env("_CLAP_COMPLETE_INDEX", (words.len() - 1).to_string());
+        out(&command.arg("--").args(words).output().unwrap())
+    };
+    for user in &place.users {
+        assert!(offered("marketplace users show ").contains(&user.to_string()));
+    }
+    assert!(offered("marketplace --profile p").contains("prod"));
+    assert!(offered("marketplace users list --fields id,kyc").contains("id,kyc_status"));
+    assert!(offered("marketplace tokens create --scope s").contains("stats"));
+    assert!(!offered("marketplace tokens create --scope o").contains("own_account"));
 }

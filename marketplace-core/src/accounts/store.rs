@@ -163,7 +163,7 @@ pub(crate) async fn confirm_address(conn: &mut Conn<'_>, id: UserId, now: Timest
 }
 
 /// Gives the account the number from its sign-up, unless another account has it by now.
-async fn claim_phone(conn: &mut Conn<'_>, id: UserId) -> Result<()> {
+pub(crate) async fn claim_phone(conn: &mut Conn<'_>, id: UserId) -> Result<()> {
     let claimed = q!(conn => exec,
         "UPDATE users SET phone = phone_wanted WHERE id = $1 AND phone IS NULL AND phone_wanted IS NOT NULL \
          AND NOT EXISTS (SELECT 1 FROM users o WHERE o.phone = users.phone_wanted)", id);
@@ -212,7 +212,8 @@ pub(crate) async fn set_email(
     now: Timestamp,
 ) -> Result<(), DbError> {
     q!(conn => exec,
-        "UPDATE users SET email = $2, email_norm = $3, email_verified = TRUE, version = version + 1, updated_at = $4 WHERE id = $1",
+        "UPDATE users SET email = $2, email_norm = $3, email_verified = TRUE, status = CASE WHEN status = 'unverified' THEN 'active' ELSE status END, \
+         version = version + 1, updated_at = $4 WHERE id = $1",
         account.id, email, normalise_email(email), now)?;
     Ok(())
 }
@@ -235,14 +236,16 @@ pub(crate) async fn set_status(
     conn: &mut Conn<'_>,
     id: UserId,
     status: Status,
-    restriction: Option<(RestrictionReason, &Principal)>,
+    restriction: Option<(RestrictionReason, &Principal, Option<Timestamp>)>,
     now: Timestamp,
 ) -> Result<()> {
-    let (reason, by) = restriction.unzip();
-    let at = reason.map(|_| now);
+    let at = restriction.map(|_| now);
+    let until = restriction.and_then(|(_, _, until)| until);
+    let (reason, by) = restriction.map(|(reason, by, _)| (reason, by)).unzip();
     q!(conn => exec,
-        "UPDATE users SET status = $2, restriction_reason = $3, restriction_by = $4, restriction_at = $5, version = version + 1, updated_at = $6 WHERE id = $1",
-        id, status, reason, by, at, now)?;
+        "UPDATE users SET status = $2, restriction_reason = $3, restriction_by = $4, restriction_at = $5, restriction_until = $6, \
+         version = version + 1, updated_at = $7 WHERE id = $1",
+        id, status, reason, by, at, until, now)?;
     Ok(())
 }
 
@@ -256,7 +259,7 @@ pub(crate) async fn anonymise(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -
     q!(conn => exec,
         "UPDATE users SET status = 'deleted', email = '', email_norm = NULL, email_verified = FALSE, name = 'Deleted user', phone = NULL, phone_wanted = NULL, \
          password_hash = NULL, kyc_status = 'none', kyc_prior = 'none', kyc_effective_at = NULL, kyc_expires_at = NULL, \
-         restriction_reason = NULL, restriction_by = NULL, restriction_at = NULL, version = version + 1, updated_at = $2 WHERE id = $1",
+         restriction_reason = NULL, restriction_by = NULL, restriction_at = NULL, restriction_until = NULL, version = version + 1, updated_at = $2 WHERE id = $1",
         id, now)?;
     q!(conn => exec, "DELETE FROM user_notes WHERE user_id = $1", id)?;
     Ok(drop_terms(conn, id).await?)
@@ -300,14 +303,22 @@ struct RestrictionRow {
     restriction_reason: Option<RestrictionReason>,
     restriction_by: Option<Principal>,
     restriction_at: Option<Timestamp>,
+    restriction_until: Option<Timestamp>,
 }
 
 pub(crate) async fn restriction(conn: &mut Conn<'_>, id: UserId) -> Result<Option<Restriction>> {
     let row = q!(conn => opt RestrictionRow,
-        "SELECT restriction_reason, restriction_by, restriction_at FROM users WHERE id = $1", id)?;
+        "SELECT restriction_reason, restriction_by, restriction_at, restriction_until FROM users WHERE id = $1", id)?;
     Ok(row.and_then(|row| {
-        Some(Restriction { reason: row.restriction_reason?, by: row.restriction_by?, at: row.restriction_at? })
+        let until = row.restriction_until;
+        Some(Restriction { reason: row.restriction_reason?, by: row.restriction_by?, at: row.restriction_at?, until })
     }))
+}
+
+/// Returns whose freeze has come to its end.
+pub(crate) async fn due_freezes(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<UserId>> {
+    Ok(q!(conn => vals UserId,
+        "SELECT id FROM users WHERE restriction_until <= $1 ORDER BY restriction_until, id LIMIT ($2 + 0)", now, limit)?)
 }
 
 pub(crate) async fn add_note(conn: &mut Conn<'_>, user: UserId, note: &Note) -> Result<()> {

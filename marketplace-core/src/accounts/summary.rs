@@ -98,6 +98,8 @@ pub struct Restriction {
     pub by: Principal,
     /// When.
     pub at: Timestamp,
+    /// When it ends by itself; none for one that staff end.
+    pub until: Option<Timestamp>,
 }
 
 /// How many users have a status.

@@ -110,7 +110,7 @@ async fn each_role_may_do_what_the_table_says() {
         );
         expect(Permission::UsersRead, show(&app.by(&actor), subject).await.err().map(code), "show");
         expect(Permission::UsersRead, notes(&app.by(&actor), subject, &page).await.err().map(code), "notes");
-        expect(Permission::UsersReveal, reveal(&app.by(&actor), subject).await.err().map(code), "reveal");
+        expect(Permission::UsersReveal, reveal(&app.by(&actor), subject, None).await.err().map(code), "reveal");
         let revealed = UserFilter { reveal: true, ..UserFilter::default() };
         expect(Permission::UsersReveal, list(&app.by(&actor), &revealed, &page).await.err().map(code), "list --reveal");
         expect(Permission::UsersWrite, note(&app.by(&actor), subject, "hello").await.err().map(code), "note");
@@ -243,7 +243,7 @@ async fn another_role_ends_sessions_and_what_was_prepared() {
             [(Role::Client, Role::Admin), (Role::Worker, Role::Support), (Role::Support, Role::Auditor)]
         {
             let id = test.user(was, Status::Active).await;
-            let email = reveal(&app.by(&OPERATOR), id).await.unwrap().email;
+            let email = reveal(&app.by(&OPERATOR), id, None).await.unwrap().email;
             let password = crate::accounts::model::Password::new(testing::PASSWORD);
             let tokens = crate::auth::login(app, &testing::client(), &email, &password).await.unwrap();
             let actor = crate::auth::authenticate(app, &tokens.access_token).await.unwrap();
@@ -377,7 +377,7 @@ async fn lists_are_masked_and_revealing_is_on_record() {
         let filter = UserFilter { reveal: true, ..UserFilter::default() };
         let full = list(&app.by(&OPERATOR), &filter, &PageRequest::default()).await.unwrap().items;
         assert_eq!(full[0].email, "ada@example.org");
-        assert_eq!(reveal(&app.by(&OPERATOR), id).await.unwrap().name, "Ada Obi");
+        assert_eq!(reveal(&app.by(&OPERATOR), id, None).await.unwrap().name, "Ada Obi");
         let filter = AuditFilter { action: Some(Name::Known(AuditAction::UsersReveal)), ..AuditFilter::default() };
         let rows = audit::list(&app.by(&OPERATOR), &filter, &PageRequest::default()).await.unwrap().items;
         assert_eq!(rows.len(), 2);

@@ -6,6 +6,7 @@ use crate::base::{
     error::FieldError,
     text::{MAX_NOTE, check_text},
     text_enum::text_enum,
+    time::Timestamp,
 };
 
 /// How a change is asked for. All of it is optional, but restrictions need a reason.
@@ -19,6 +20,9 @@ pub struct Change {
     /// How it was made sure who asks. Needed to remove somebody's second factor; goes to the audit log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof: Option<IdentityProof>,
+    /// When a freeze ends by itself; without it, staff end it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
     /// Free text that only staff see, at most 4,000 characters; kept with the subject and erased with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

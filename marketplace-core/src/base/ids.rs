@@ -82,6 +82,8 @@ id! {
     ReportId = "report",
     /// Everything that was reported about one thing.
     CaseId = "case",
+    /// Something that staff do not let in.
+    RuleId = "rule",
     /// A login through a provider that belongs to an account.
     IdentityId = "identity",
     /// Something that concerns a person and that they are told.

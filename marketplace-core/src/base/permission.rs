@@ -81,6 +81,10 @@ text_enum! {
         ThreadsRead = "threads:read",
         /// Close and reopen threads, post notices, remove messages.
         ThreadsWrite = "threads:write",
+        /// See services, drafts and closed ones too.
+        ServicesRead = "services:read",
+        /// Close services, and take that back.
+        ServicesWrite = "services:write",
         /// See reviews, hidden and removed ones too, and their flags.
         ReviewsRead = "reviews:read",
         /// Dismiss flags, remove and restore reviews.
@@ -117,6 +121,7 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::TokensRead,
             P::JobsRead,
             P::ThreadsRead,
+            P::ServicesRead,
             P::ReviewsRead,
             P::ReportsRead,
             P::AuditRead,
@@ -134,6 +139,8 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::JobsWrite,
             P::ThreadsRead,
             P::ThreadsWrite,
+            P::ServicesRead,
+            P::ServicesWrite,
             P::ReviewsRead,
             P::ReviewsWrite,
             P::ReportsRead,
@@ -157,6 +164,8 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::JobsAdmin,
             P::ThreadsRead,
             P::ThreadsWrite,
+            P::ServicesRead,
+            P::ServicesWrite,
             P::ReviewsRead,
             P::ReviewsWrite,
             P::ReportsRead,

@@ -38,6 +38,7 @@ use crate::{
         ids::UserId,
         permission::Permission,
     },
+    messaging::model::AccessReason,
     operation::Operation,
     records::{
         audit::{self, AuditAction},
@@ -67,7 +68,7 @@ impl fmt::Debug for Export {
 /// `busy` while the same export runs.
 pub async fn own(op: &Operation) -> Result<Export> {
     let user = op.actor().require_own(Permission::OwnAccount)?.account.id;
-    begin(op, user).await
+    begin(op, user, None).await
 }
 
 /// The permissions that show what is in an archive: a caller without one of them may not export.
@@ -82,16 +83,16 @@ const SHOWN: &[Permission] = &[
     Permission::TokensRead,
 ];
 
-/// Exports a person's data, for staff who handle their request. Audited before the first byte.
+/// Exports a person's data, for staff who handle their request. Audited, with the reason, before the first byte.
 ///
 /// Needs the permission to see each thing that is in it, besides `users:admin`.
 ///
 /// # Errors
 /// `not_found` when there is no such account, or nothing of it is left; `busy` while the same export runs.
-pub async fn of_user(op: &Operation, user: UserId) -> Result<Export> {
+pub async fn of_user(op: &Operation, user: UserId, reason: Option<AccessReason>) -> Result<Export> {
     op.actor().require(Permission::UsersAdmin)?;
     SHOWN.iter().try_for_each(|permission| op.actor().require(*permission))?;
-    begin(op, user).await
+    begin(op, user, reason).await
 }
 
 /// Exports the data of a banned person, who has the link from the mail about the ban. The link goes on working, for the
@@ -101,10 +102,10 @@ pub async fn of_user(op: &Operation, user: UserId) -> Result<Export> {
 /// `invalid` for a link that does not count; `busy` while the same export runs.
 pub async fn by_link(app: &App, client: &ClientInfo, one_time: &str) -> Result<Export> {
     let user = auth::owner_of_link(app, client, one_time).await?;
-    begin(&app.by(&Actor::System), user).await
+    begin(&app.by(&Actor::System), user, None).await
 }
 
-async fn begin(op: &Operation, user: UserId) -> Result<Export> {
+async fn begin(op: &Operation, user: UserId, reason: Option<AccessReason>) -> Result<Export> {
     let under_way = "this export, or too many others, are under way; try again when they are done";
     let turn = op.exports.take(user, under_way).await?;
 
@@ -117,7 +118,7 @@ async fn begin(op: &Operation, user: UserId) -> Result<Export> {
             action: AuditAction::UsersExport,
             target_kind: TargetKind::User,
             target: user.to_string(),
-            reason: None,
+            reason: reason.map(|reason| reason.to_string()),
             metadata: serde_json::json!({}),
         };
         audit::append(&op, conn, entry).await.map(drop)

@@ -108,7 +108,7 @@ async fn an_export_has_the_documents_that_were_submitted_decrypted() {
         let (app, worker) = (test.app(), test.actor(Role::Worker).await);
         let submission = Submission { document_type: DocumentType::Passport, document: photo(), selfie: photo() };
         kyc::submit(&app.by(&worker), submission).await.unwrap();
-        let export = of_user(&app.by(&operator()), worker.user_id().unwrap()).await.unwrap();
+        let export = of_user(&app.by(&operator()), worker.user_id().unwrap(), None).await.unwrap();
         assert!(export.file_name.is_ascii() && export.file_name.contains(".zip"));
         let mut zip = Unpacked::of(export).await;
         assert_eq!(zip.bytes("identity_checks/1-document.png"), photo());
@@ -127,25 +127,25 @@ async fn who_may_export_whom() {
         let (unverified, _) = test.log_in(id).await;
         drop(Unpacked::of(own(&app.by(&unverified)).await.unwrap()).await);
         for role in [Role::Support, Role::Auditor, Role::Client, Role::Worker] {
-            let refused = of_user(&app.by(&test.actor(role).await), id).await.unwrap_err();
+            let refused = of_user(&app.by(&test.actor(role).await), id, None).await.unwrap_err();
             assert_eq!(refused.code(), ErrorCode::Forbidden, "{role}");
         }
-        drop(Unpacked::of(of_user(&app.by(&test.actor(Role::Admin).await), id).await.unwrap()).await);
+        drop(Unpacked::of(of_user(&app.by(&test.actor(Role::Admin).await), id, None).await.unwrap()).await);
         let nobody = UserId(uuid::Uuid::from_u128(1));
-        assert_eq!(of_user(&app.by(&operator()), nobody).await.unwrap_err().code(), ErrorCode::NotFound);
+        assert_eq!(of_user(&app.by(&operator()), nobody, None).await.unwrap_err().code(), ErrorCode::NotFound);
         assert_eq!(own(&app.by(&operator())).await.unwrap_err().code(), ErrorCode::Forbidden);
         assert_eq!(exported(&test).await, 2);
 
         // The same twice at once is refused; once read, or given up, it can be had again.
-        let first = of_user(&app.by(&operator()), id).await.unwrap();
-        assert_eq!(of_user(&app.by(&operator()), id).await.unwrap_err().code(), ErrorCode::Busy);
+        let first = of_user(&app.by(&operator()), id, None).await.unwrap();
+        assert_eq!(of_user(&app.by(&operator()), id, None).await.unwrap_err().code(), ErrorCode::Busy);
         drop(Unpacked::of(first).await);
         let deleted = Change { reason: Some(RestrictionReason::UserRequest), ..Change::default() };
         crate::users::act(&app.by(&operator()).with(deleted.clone()), id, &UserAction::Delete).await.unwrap();
-        let mut gone = of_user(&app.by(&operator()), id).await.unwrap_err();
+        let mut gone = of_user(&app.by(&operator()), id, None).await.unwrap_err();
         while gone.code() == ErrorCode::Busy {
             tokio::task::yield_now().await;
-            gone = of_user(&app.by(&operator()), id).await.unwrap_err();
+            gone = of_user(&app.by(&operator()), id, None).await.unwrap_err();
         }
         assert_eq!(gone.code(), ErrorCode::NotFound);
         test.close().await;

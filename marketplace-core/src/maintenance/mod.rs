@@ -28,6 +28,7 @@ impl Timer {
             Self::FileSealing => app.seal_stored().await,
             Self::SearchIndex => services::reindex(app).await,
             Self::Erasures => users::sweep(app).await,
+            Self::Freezes => users::lift_due(app).await,
             Self::Jobs => jobs::run_due(app).await,
             Self::Notifications => notifications::run_due(app).await,
             Self::OldNotifications => notifications::prune(app).await,

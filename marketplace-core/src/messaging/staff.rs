@@ -10,18 +10,19 @@ use super::{
         AccessReason, MessagePage, MessagesQuery, RemovalReason, StaffMessage, ThreadAction, ThreadFilter, ThreadInfo,
         ThreadStatus, check_content,
     },
-    ops::{changed, paged, window},
+    ops::{AttachmentSize, changed, paged, shown, window},
     store,
 };
 use crate::{
     base::{
         change::Changed,
         error::{Error, Result},
-        ids::{MessageId, ThreadId},
+        ids::{AttachmentId, MessageId, ThreadId},
         page::{Page, PageRequest, TimeCursor},
         permission::Permission,
         time::Timestamp,
     },
+    kyc::model::FileContent,
     operation::Operation,
     platform::db::Conn,
     records::{
@@ -87,6 +88,30 @@ pub(crate) async fn record_reading(op: &Operation, id: ThreadId, reason: AccessR
         op.write(unit!(|op, conn| { record_read(&op, conn, id, reason).await })).await?;
     }
     Ok(())
+}
+
+/// Returns a file of a message, of a removed one too, for a reason. Each view is on the audit log before the first byte.
+///
+/// # Errors
+/// `not_found` when the thread has no such file; `forbidden` without the permission.
+pub async fn staff_attachment(
+    op: &Operation,
+    id: ThreadId,
+    attachment: AttachmentId,
+    reason: AccessReason,
+) -> Result<FileContent> {
+    op.actor().require(Permission::ThreadsRead)?;
+    let mut reader = op.db.read().await?;
+    let file = store::file(&mut reader.conn(), attachment).await?;
+    drop(reader);
+    let file = file.filter(|file| file.thread_id == id && file.message_seq.is_some());
+    let file = file.ok_or_else(|| Error::not_found("attachment"))?;
+    op.write(unit!(|op, conn| {
+        let metadata = serde_json::json!({ "attachment": attachment });
+        audit::append(&op, conn, entry(AuditAction::ThreadsView, id, Some(reason.to_string()), metadata)).await
+    }))
+    .await?;
+    Ok(shown(op, attachment, file, AttachmentSize::Full).await?.content)
 }
 
 async fn record_read(op: &Operation, conn: &mut Conn<'_>, id: ThreadId, reason: AccessReason) -> Result<()> {

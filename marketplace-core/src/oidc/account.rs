@@ -20,7 +20,7 @@ use crate::{
         events::{self, EventKind},
         mail::Template,
     },
-    users,
+    rules, users,
 };
 
 /// Returns the account of an identity, and creates it when there is none.
@@ -104,6 +104,7 @@ async fn make(op: &Operation, conn: &mut Conn<'_>, who: &Identity, email: &str, 
     let now = op.now();
     let id = UserId::new(now, op.random.as_ref());
     let name = name(who.person.name.as_deref(), email);
+    rules::refuse_blocked_in(conn, email).await?;
     let norm = normalise_email(email);
     let new = NewAccount {
         id,

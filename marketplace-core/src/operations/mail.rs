@@ -38,6 +38,17 @@ pub async fn list(op: &Operation, filter: &MailFilter, page: &PageRequest) -> Re
     Ok(rows.map(|row| summary(op, row)))
 }
 
+/// Returns one mail that was not sent yet.
+///
+/// # Errors
+/// `not_found` for a mail that is not there any more; `forbidden` without the permission.
+pub async fn show(op: &Operation, id: MailId) -> Result<MailSummary> {
+    op.actor().require(Permission::UsersRead)?;
+    let mut reader = op.db.read().await?;
+    let found = store::find(&mut reader.conn(), id).await?.ok_or_else(|| Error::not_found("mail"))?;
+    Ok(summary(op, found))
+}
+
 /// Has a mail tried now that could not be sent, or whose last try failed; its three days begin anew. One that was not tried
 /// yet stays as it is: it may wait for a decision to become final.
 ///

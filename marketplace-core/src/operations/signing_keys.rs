@@ -101,7 +101,7 @@ mod tests {
         for test in testing::apps().await {
             let app = test.app();
             let user = test.user(Role::Client, Status::Active).await;
-            let email = crate::users::reveal(&app.by(&testing::OPERATOR), user).await.unwrap().email;
+            let email = crate::users::reveal(&app.by(&testing::OPERATOR), user, None).await.unwrap().email;
             let password = Password::new(testing::PASSWORD);
             let before = auth::login(app, &testing::client(), &email, &password).await.unwrap();
             let rotation = crate::operations::signing_keys::rotate_keys(&app.by(&testing::OPERATOR)).await.unwrap();

@@ -31,13 +31,14 @@ pub fn require_free(path: &Path) -> Result<()> {
         Err(error) => return Err(unusable(path, error)),
     }
     if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-        return Err(Error::invalid("/file", format!("must be the name of a file, and {} is not", path.display())));
+        let error = Error::invalid("/file", format!("must be the name of a file, and {} is not", path.display()));
+        return Err(about(path, error));
     }
     if folder(path).is_dir() {
         return Ok(());
     }
     let missing = format!("there is no folder {}, and none is made; name a file in another", folder(path).display());
-    Err(Error::new(ErrorCode::NotFound, missing))
+    Err(about(path, Error::new(ErrorCode::NotFound, missing)))
 }
 
 impl NewFile {
@@ -139,7 +140,12 @@ fn exists(path: &Path) -> Error {
 }
 
 fn unusable(path: &Path, error: io::Error) -> Error {
-    Error::unavailable(format!("{} cannot be written: {error}", path.display()), error)
+    about(path, Error::unavailable(format!("{} cannot be written: {error}", path.display()), error))
+}
+
+/// Returns an error that says that it is about the place for a result.
+fn about(path: &Path, error: Error) -> Error {
+    error.with_current(Some(serde_json::json!({ "file": path.display().to_string() })))
 }
 
 #[cfg(test)]

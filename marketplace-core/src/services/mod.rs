@@ -4,6 +4,7 @@
 //! |---|---|
 //! | states, categories, what may be in a service | [`model`] |
 //! | what a worker does with a service | `ops.rs` |
+//! | what staff do with one | `staff.rs` |
 //! | what follows from what happens to the worker | `index_sync.rs` |
 //! | how texts become words; in which languages; which words mean the same | `characters.rs`, `tokenizer.rs`, `languages.rs`, `synonyms.rs` |
 //! | which words find a service, and which typos | `index_text.rs`, `typos.rs` |
@@ -15,6 +16,7 @@
 //!
 //! - A service is a draft, published or closed, and belongs to one worker. Publishing needs an active worker whose identity is
 //!   approved; a service whose worker is not is in no public view.
+//! - Staff can close a service, for a reason that its worker is told; it cannot be published again until they take that back.
 //! - Search covers title, description, tags, category, place and the worker's name, in any language. It finds other forms and
 //!   beginnings of words, words written apart or together, and tolerates typos. What has every word comes first, and what
 //!   lacks some follows.
@@ -40,6 +42,7 @@ mod query;
 mod search;
 mod search_sql;
 mod snippets;
+mod staff;
 mod store;
 mod suggest;
 mod summary;
@@ -54,6 +57,7 @@ pub use index_text::{plain, search_text};
 pub(crate) use ops::{block, seen, unblock};
 pub use ops::{categories, close, create, delete, get, of_worker, own, own_one, publish, update};
 pub use search::search;
+pub use staff::{staff_close, staff_list, staff_reopen, staff_show};
 pub(crate) use store::{count_visible, told};
 pub use suggest::suggest;
 pub use tiles::tile_of;

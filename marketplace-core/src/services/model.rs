@@ -13,6 +13,7 @@ use crate::{
         text_enum::text_enum,
         time::Timestamp,
     },
+    messaging::model::RemovalReason,
     profiles::model::{Picture, check_list, check_place, rounded},
 };
 
@@ -278,12 +279,78 @@ pub struct OwnService {
     pub price: Option<Money>,
     /// When it was last published.
     pub published_at: Option<Timestamp>,
+    /// Why staff closed it; it can be published again when they have taken that back.
+    pub closed_reason: Option<RemovalReason>,
     /// When it was written.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
     /// Counts changes.
     pub version: i64,
+}
+
+/// Which services, as staff ask.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+#[serde(default, deny_unknown_fields)]
+pub struct ServiceFilter {
+    /// Only in this state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub status: Option<ServiceStatus>,
+    /// Only of this worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker_id: Option<UserId>,
+}
+
+/// A service in the list of staff.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ServiceSummary {
+    /// Its id.
+    pub id: ServiceId,
+    /// Whose it is.
+    pub worker_id: UserId,
+    /// The worker's name, masked.
+    pub worker_name: String,
+    /// Where it stands.
+    pub status: ServiceStatus,
+    /// Whether searches find it: published, by a worker who is active and approved.
+    pub public: bool,
+    /// Why staff closed it.
+    pub closed_reason: Option<RemovalReason>,
+    /// Title.
+    pub title: String,
+    /// Its kind.
+    pub category: Category,
+    /// Where, in words.
+    pub location: String,
+    /// What it roughly costs.
+    pub price: Option<Money>,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Counts changes.
+    pub version: i64,
+}
+
+/// A service, whole, as staff see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ServiceDetail {
+    /// The row of the list.
+    pub service: ServiceSummary,
+    /// Description.
+    pub description: String,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Degrees north.
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    pub longitude: Option<f64>,
+    /// When it was last published.
+    pub published_at: Option<Timestamp>,
 }
 
 /// Which of one's own services.

@@ -28,6 +28,7 @@ use crate::{
         time::Timestamp,
     },
     kyc::status::KycStatus,
+    messaging::model::RemovalReason,
     operation::Operation,
     platform::db::Conn,
     profiles,
@@ -151,8 +152,8 @@ pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Res
 /// Publishes a draft or a closed service. A published one stays as it is.
 ///
 /// # Errors
-/// `forbidden` unless the worker is active and their identity is approved, and for what staff closed; `not_found` for other
-/// people's services.
+/// `forbidden` unless the worker is active and their identity is approved; `not_found` for other people's services;
+/// `conflict` for one that staff closed.
 pub async fn publish(op: &Operation, id: ServiceId) -> Result<OwnService> {
     let worker = require_lister(op.actor())?;
 
@@ -162,8 +163,9 @@ pub async fn publish(op: &Operation, id: ServiceId) -> Result<OwnService> {
         if account.visible_kyc(op.now()) != KycStatus::Approved {
             return Err(Error::forbidden("publishing needs a confirmed identity: submit your documents first"));
         }
-        if service.blocked_at.is_some() {
-            return Err(Error::forbidden("this service was closed by staff; `GET /v1/me/decisions` tells why"));
+        if let Some(reason) = service.closed_reason {
+            let current = serde_json::json!({ "status": service.status, "closed_reason": reason });
+            return Err(Error::conflict("our staff closed this service; write to us if that was wrong", current));
         }
         if service.status != ServiceStatus::Published {
             learn(conn, plain(&service.search_text)).await?;
@@ -280,15 +282,18 @@ pub async fn of_worker(app: &App, worker: UserId, page: &PageRequest) -> Result<
 ///
 /// # Errors
 /// `forbidden` for one's own, and without `reports:write`.
-pub(crate) async fn block(op: &Operation, conn: &mut Conn<'_>, id: ServiceId) -> Result<Option<bool>> {
+pub(crate) async fn block(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    id: ServiceId,
+    reason: RemovalReason,
+) -> Result<Option<bool>> {
     let Some(service) = lock_for_staff(op, conn, id).await? else { return Ok(None) };
-    if !store::set_blocked(conn, id, Some(op.now())).await? {
+    if service.closed_reason.is_some() {
         return Ok(None);
     }
     let was_published = service.status == ServiceStatus::Published;
-    if was_published {
-        store::hide(conn, id, ServiceStatus::Closed, op.now()).await?;
-    }
+    store::close_for(conn, id, Some(reason), op.now()).await?;
     staff_changed(op, conn, &service, AuditAction::ServicesClose).await?;
     Ok(Some(was_published))
 }
@@ -300,9 +305,10 @@ pub(crate) async fn block(op: &Operation, conn: &mut Conn<'_>, id: ServiceId) ->
 /// Those of [`block`].
 pub(crate) async fn unblock(op: &Operation, conn: &mut Conn<'_>, id: ServiceId, publish: bool) -> Result<bool> {
     let Some(service) = lock_for_staff(op, conn, id).await? else { return Ok(false) };
-    if !store::set_blocked(conn, id, None).await? {
+    if service.closed_reason.is_none() {
         return Ok(false);
     }
+    store::close_for(conn, id, None, op.now()).await?;
     let worker = accounts::store::get(conn, service.worker_id).await?;
     let may_publish =
         worker.is_some_and(|worker| worker.role == Role::Worker && worker.visible_kyc(op.now()) == KycStatus::Approved);

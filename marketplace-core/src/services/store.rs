@@ -3,13 +3,16 @@
 use serde::Deserialize;
 
 use super::{
-    model::{Category, NewService, OwnService, PublicService, ServiceCard, ServiceStatus, ServiceWorker},
+    model::{
+        Category, NewService, OwnService, PublicService, ServiceCard, ServiceDetail, ServiceFilter, ServiceStatus,
+        ServiceSummary, ServiceWorker,
+    },
     summary::FacetRow,
     tiles::tile_of,
 };
 use crate::{
     accounts::{
-        model::{Account, Status},
+        model::{Account, Status, mask_name},
         store::account_columns,
     },
     base::{
@@ -22,6 +25,7 @@ use crate::{
     },
     jobs::model::job_is_live,
     kyc::status::KycStatus,
+    messaging::model::RemovalReason,
     platform::db::{Conn, PointRead, json},
     profiles::{model::Picture, worker_is_public},
     reviews::model::Rating,
@@ -44,10 +48,10 @@ pub(super) struct Service {
     tags: String,
     pub search_text: String,
     pub published_at: Option<Timestamp>,
+    pub closed_reason: Option<RemovalReason>,
     pub version: i64,
     pub created_at: Timestamp,
     updated_at: Timestamp,
-    pub blocked_at: Option<Timestamp>,
 }
 
 impl Service {
@@ -82,9 +86,54 @@ impl Service {
             longitude: content.longitude,
             price: content.price,
             published_at: self.published_at,
+            closed_reason: self.closed_reason,
             created_at: self.created_at,
             updated_at: self.updated_at,
             version: self.version,
+        })
+    }
+}
+
+/// A service with what staff see of its worker.
+#[derive(Debug, Clone, sqlx_macros::FromRow)]
+pub(super) struct StaffService {
+    #[sqlx(flatten)]
+    pub service: Service,
+    visible: bool,
+    worker_name: String,
+}
+
+impl StaffService {
+    /// Returns the row of the list.
+    pub fn summary(&self) -> Result<ServiceSummary> {
+        let (row, content) = (&self.service, self.service.content()?);
+        Ok(ServiceSummary {
+            id: row.id,
+            worker_id: row.worker_id,
+            worker_name: mask_name(&self.worker_name),
+            status: row.status,
+            public: self.visible,
+            closed_reason: row.closed_reason,
+            title: content.title,
+            category: content.category,
+            location: content.location,
+            price: content.price,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            version: row.version,
+        })
+    }
+
+    /// Returns the whole.
+    pub fn detail(self) -> Result<ServiceDetail> {
+        let content = self.service.content()?;
+        Ok(ServiceDetail {
+            service: self.summary()?,
+            description: content.description,
+            tags: content.tags,
+            latitude: content.latitude,
+            longitude: content.longitude,
+            published_at: self.service.published_at,
         })
     }
 }
@@ -98,10 +147,62 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, worker_id, status, title, description, category, location, latitude, longitude, price_amount, \
-             price_currency, tags, search_text, published_at, version, created_at, updated_at, blocked_at FROM services WHERE ",
+             price_currency, tags, search_text, published_at, closed_reason, version, created_at, updated_at FROM services WHERE ",
             $rest
         )
     };
+}
+
+macro_rules! select_for_staff {
+    ($rest:literal) => {
+        concat!(
+            "SELECT s.id, s.worker_id, s.status, s.title, s.description, s.category, s.location, s.latitude, s.longitude, s.price_amount, \
+             s.price_currency, s.tags, s.search_text, s.published_at, s.closed_reason, s.version, s.created_at, s.updated_at, s.visible, \
+             u.name AS worker_name FROM services s JOIN users u ON u.id = s.worker_id WHERE ",
+            $rest
+        )
+    };
+}
+
+/// Returns one service as staff see it, in any state.
+pub(super) async fn staff_find(conn: &mut Conn<'_>, id: ServiceId) -> Result<Option<StaffService>> {
+    Ok(q!(conn => opt StaffService, select_for_staff!("s.id = $1"), id)?)
+}
+
+/// Returns a page of services as staff see them, newest first. Each way to filter has its own text, so that its own index is
+/// used.
+pub(super) async fn staff_page(
+    conn: &mut Conn<'_>,
+    filter: &ServiceFilter,
+    before: TimeCursor,
+    limit: i64,
+) -> Result<Vec<StaffService>> {
+    let id = ServiceId(before.id);
+    Ok(match (filter.worker_id, filter.status) {
+        (Some(worker), status) => q!(conn => all StaffService,
+            select_for_staff!("s.worker_id = $1 AND (s.created_at, s.id) < ($2, $3) AND (s.status = $4 OR $4 IS NULL) \
+                 ORDER BY s.created_at DESC, s.id DESC LIMIT ($5 + 0)"),
+            worker, before.at, id, status, limit)?,
+        (None, Some(status)) => q!(conn => all StaffService,
+            select_for_staff!("s.status = $1 AND (s.created_at, s.id) < ($2, $3) ORDER BY s.created_at DESC, s.id DESC LIMIT ($4 + 0)"),
+            status, before.at, id, limit)?,
+        (None, None) => q!(conn => all StaffService,
+            select_for_staff!("(s.created_at, s.id) < ($1, $2) ORDER BY s.created_at DESC, s.id DESC LIMIT ($3 + 0)"),
+            before.at, id, limit)?,
+    })
+}
+
+/// Closes a service, which its worker cannot publish again from then on; without a reason, lets the worker do so.
+pub(super) async fn close_for(
+    conn: &mut Conn<'_>,
+    id: ServiceId,
+    reason: Option<RemovalReason>,
+    now: Timestamp,
+) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE services SET status = 'closed', visible = FALSE, closed_reason = $2, version = version + 1, updated_at = $3 WHERE id = $1",
+        id, reason, now)?;
+    Ok(())
 }
 
 /// Returns one service, in any state.
@@ -205,17 +306,6 @@ pub(super) async fn hide(conn: &mut Conn<'_>, id: ServiceId, status: ServiceStat
         "UPDATE services SET status = $2, visible = FALSE, version = version + 1, updated_at = $3 WHERE id = $1",
         id, status, now)?;
     Ok(())
-}
-
-/// Stores whether staff closed a service. Returns `false` when it is so already.
-pub(super) async fn set_blocked(conn: &mut Conn<'_>, id: ServiceId, at: Option<Timestamp>) -> Result<bool> {
-    let changed = match at {
-        Some(at) => q!(conn => exec,
-            "UPDATE services SET blocked_at = $2, version = version + 1 WHERE id = $1 AND blocked_at IS NULL", id, at)?,
-        None => q!(conn => exec,
-            "UPDATE services SET blocked_at = NULL, version = version + 1 WHERE id = $1 AND blocked_at IS NOT NULL", id)?,
-    };
-    Ok(changed == 1)
 }
 
 /// Returns whether a person has a thread about a service.

@@ -159,10 +159,24 @@ impl Connection {
         query: O::Query,
         body: O::Body,
     ) -> Result<(O::Answer, bool)> {
-        let request = Request::of::<O>(&path, &query, &body)?;
         if body.change().dry_run {
             return Ok((self.call::<O>(path, query, body).await?, false));
         }
+        let answer = self.carry_once::<O>(batch, path, query, body).await;
+        for guard in &*self.guards {
+            guard.ended(answer.as_ref().err());
+        }
+        answer
+    }
+
+    async fn carry_once<O: StaffOperation>(
+        &self,
+        batch: &str,
+        path: O::Path,
+        query: O::Query,
+        body: O::Body,
+    ) -> Result<(O::Answer, bool)> {
+        let request = Request::of::<O>(&path, &query, &body)?;
         for guard in &*self.guards {
             guard.admit(&request).await?;
         }

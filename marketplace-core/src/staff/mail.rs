@@ -14,6 +14,12 @@ operations! { "admin mail":
         operations::mail::list(op, &list.filter, &list.page).await
     }
 
+    /// One mail that was not sent yet; its address is masked.
+    ShowMail = GET "/v1/admin/mail/{id}" needs UsersRead,
+    (op, id: MailId, (): (), (): ()) -> MailSummary as "The mail" {
+        operations::mail::show(op, id).await
+    }
+
     /// Have a mail tried again now, whose last try failed.
     RetryMail = POST "/v1/admin/mail/{id}/retry" needs UsersWrite,
     (op, id: MailId, (): (), _: PlainInput) -> Changed<MailSummary> as "The mail, as it is now" {

@@ -24,6 +24,8 @@ pub enum Method {
     GET,
     /// Changes, or reads what is on record as read.
     POST,
+    /// Changes some of it (RFC 7396).
+    PATCH,
     /// Deletes.
     DELETE,
 }
@@ -173,6 +175,24 @@ impl<T: Named + Described + Send + 'static> PathParameters for T {
     #[cfg(feature = "openapi")]
     fn schemas() -> Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::Schema>)> {
         vec![(T::name().into_owned(), T::schema())]
+    }
+}
+
+/// Something of something.
+impl<A, B> PathParameters for (A, B)
+where
+    A: Named + Described + Send + 'static,
+    B: Named + Described + Send + 'static,
+{
+    fn segments(&self) -> Vec<String> {
+        vec![self.0.to_string(), self.1.to_string()]
+    }
+    fn parse(segments: &[&str]) -> Result<Self> {
+        Ok((parse_segment(segments, 0)?, parse_segment(segments, 1)?))
+    }
+    #[cfg(feature = "openapi")]
+    fn schemas() -> Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::Schema>)> {
+        vec![(A::name().into_owned(), A::schema()), (B::name().into_owned(), B::schema())]
     }
 }
 

@@ -11,9 +11,10 @@ use crate::{
     base::{
         change::{Change, Changed},
         error::Result,
-        ids::{MessageId, ThreadId},
+        ids::{AttachmentId, MessageId, ThreadId},
         page::Page,
     },
+    kyc::model::FileContent,
     messaging::{
         self,
         model::{
@@ -53,6 +54,18 @@ impl ReadingQuery {
         MessagesQuery { after_seq: self.after_seq, before_seq: self.before_seq, limit: self.limit }
     }
 }
+
+/// Why a file is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct FileReason {
+    /// Why staff look at what two people sent each other; goes to the audit log.
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub reason: AccessReason,
+}
+
+whole_query!(FileReason);
 
 /// A notice for the two of a thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +116,12 @@ operations! { "admin threads":
     ReadThread = GET "/v1/admin/threads/{id}/messages" needs ThreadsRead,
     (op, id: ThreadId, reading: ReadingQuery, (): ()) -> MessagePage<StaffMessage> as "Messages, lowest number first" {
         messaging::staff_messages(op, id, reading.reason, &reading.messages()).await
+    }
+
+    /// A file of a thread, of a removed message too. Needs a reason, and each view is audited.
+    ViewThreadFile = GET "/v1/admin/threads/{id}/attachments/{attachment_id}" needs ThreadsRead,
+    (op, (id, attachment): (ThreadId, AttachmentId), why: FileReason, (): ()) -> FileContent as "The file" {
+        messaging::staff_attachment(op, id, attachment, why.reason).await
     }
 
     /// Close a thread: it takes no more messages.

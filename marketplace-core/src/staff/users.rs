@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     connection::Connection,
+    input::PlainInput,
     operation::{Effect, ListQuery},
 };
 use crate::{
@@ -11,17 +12,20 @@ use crate::{
         model::{NewUser, Note, UserAction},
         summary::{UserFilter, UserSummary},
     },
+    auth::SessionView,
     base::{
         change::{Change, Changed, RestrictionReason},
         error::Result,
-        ids::UserId,
+        ids::{SessionId, UserId},
         page::{Page, PageRequest},
+        patch::Patch,
         permission::Role,
     },
     export::{self, Export},
+    messaging::model::AccessReason,
     users::{
         self,
-        model::{EndedSessions, PersonalData, UserDetail},
+        model::{self, EndedSessions, PersonalData, SessionFilter, UserDetail},
     },
 };
 
@@ -117,7 +121,92 @@ impl NoteInput {
     }
 }
 
+/// What staff put right for a user. What is left out stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct EditUserInput {
+    /// 1 to 100 characters.
+    #[serde(skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub name: Patch<String>,
+    /// Takes effect when it is confirmed with the link that goes there; the old address is told. Needs `users:admin`.
+    #[serde(skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub email: Patch<String>,
+    /// E.164; an empty text takes the number away too.
+    #[serde(skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub phone: Patch<String>,
+    /// Why, as a code; needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RestrictionReason>,
+    /// What only staff see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Changes nothing: the answer is what would have been.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// Refuses unless the subject is at this version (`If-Match`).
+    #[serde(skip)]
+    pub if_version: Option<i64>,
+}
+
+impl EditUserInput {
+    /// Returns an edit as a body.
+    pub fn new(edit: model::EditUser, change: Change) -> Self {
+        let model::EditUser { name, email, phone } = edit;
+        let Change { reason, note, dry_run, if_version, .. } = change;
+        Self { name, email, phone, reason, note, dry_run, if_version }
+    }
+}
+
+/// A warning.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct WarningInput {
+    /// What the person reads beside the reason, at most 1,000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Why, as a code; needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RestrictionReason>,
+    /// What only staff see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Changes nothing: the answer is what would have been.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// Refuses unless the subject is at this version (`If-Match`).
+    #[serde(skip)]
+    pub if_version: Option<i64>,
+}
+
+impl WarningInput {
+    /// Returns a warning as a body.
+    pub fn new(comment: Option<String>, change: Change) -> Self {
+        let Change { reason, note, dry_run, if_version, .. } = change;
+        Self { comment, reason, note, dry_run, if_version }
+    }
+}
+
+/// Why personal data is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+#[serde(default, deny_unknown_fields)]
+pub struct WhyQuery {
+    /// Why, as a code; goes to the audit log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub reason: Option<AccessReason>,
+}
+
+whole_query!(WhyQuery);
+
 bodies! {
+    EditUserInput: reason note dry_run if_version;
+    WarningInput: reason note dry_run if_version;
     NewUserInput: reason note dry_run if_version;
     RoleInput: reason note dry_run if_version;
     NoteInput: dry_run if_version;
@@ -146,15 +235,51 @@ operations! { "admin users":
 
     /// One user's personal data in full. Audited.
     RevealUser = POST "/v1/admin/users/{id}/reveal" needs UsersReveal,
-    (op, id: UserId, (): (), (): ()) -> PersonalData as "Name, address, number"
+    (op, id: UserId, why: WhyQuery, (): ()) -> PersonalData as "Name, address, number"
     with { const EFFECT: Effect = Effect::Read; } {
-        users::reveal(op, id).await
+        users::reveal(op, id, why.reason).await
+    }
+
+    /// Put name, address or number right. Needs a reason; a new address takes effect when it is confirmed.
+    EditUser = PATCH "/v1/admin/users/{id}" needs UsersWrite,
+    (op, id: UserId, (): (), input: EditUserInput) -> Changed<UserDetail> as "The user, as it is now" {
+        users::edit(op, id, model::EditUser { name: input.name, email: input.email, phone: input.phone }).await
+    }
+
+    /// Warn by mail, for a reason. The warning stays among the notes.
+    WarnUser = POST "/v1/admin/users/{id}/warn" needs UsersWrite,
+    (op, id: UserId, (): (), input: WarningInput) -> Changed<UserDetail> as "The user, as it is now" {
+        users::warn(op, id, input.comment.as_deref()).await
+    }
+
+    /// Send the mail again that confirms the address.
+    ResendUserVerification = POST "/v1/admin/users/{id}/resend-verification" needs UsersWrite,
+    (op, id: UserId, (): (), _: PlainInput) -> Changed<UserDetail> as "The user, as it is now" {
+        users::resend_verification(op, id).await
+    }
+
+    /// Send the mail with which a new password can be set.
+    SendPasswordReset = POST "/v1/admin/users/{id}/send-password-reset" needs UsersWrite,
+    (op, id: UserId, (): (), _: PlainInput) -> Changed<UserDetail> as "The user, as it is now" {
+        users::send_password_reset(op, id).await
+    }
+
+    /// A user's live sessions, newest first. IP addresses are masked unless `reveal` is asked for, which is audited.
+    ListUserSessions = GET "/v1/admin/users/{id}/sessions" needs UsersRead,
+    (op, id: UserId, list: ListQuery<SessionFilter>, (): ()) -> Page<SessionView> as "A page" {
+        users::sessions(op, id, &list.filter, &list.page).await
+    }
+
+    /// End one session of a user.
+    EndUserSession = DELETE "/v1/admin/users/{id}/sessions/{session_id}" needs UsersWrite,
+    (op, (id, session): (UserId, SessionId), (): (), _: PlainInput) -> Changed<UserDetail> as "The user, as it is now" {
+        users::end_session(op, id, session).await
     }
 
     /// Everything that is stored of one user, as a ZIP archive. Audited before the first byte leaves.
     ExportUser = GET "/v1/admin/users/{id}/export" needs UsersAdmin,
-    (op, id: UserId, (): (), (): ()) -> Export as "The archive" {
-        export::of_user(op, id).await
+    (op, id: UserId, why: WhyQuery, (): ()) -> Export as "The archive" {
+        export::of_user(op, id, why.reason).await
     }
 
     /// No new work. Needs a reason.

@@ -310,7 +310,7 @@ impl TestApp {
 
     /// Logs a user in with [`PASSWORD`]: the actor and the access token.
     pub async fn log_in(&self, id: UserId) -> (Actor, String) {
-        let email = users::reveal(&self.app.by(&OPERATOR), id).await.unwrap().email;
+        let email = users::reveal(&self.app.by(&OPERATOR), id, None).await.unwrap().email;
         let tokens = auth::login(&self.app, &client(), &email, &Password::new(PASSWORD)).await.unwrap();
         let actor = auth::authenticate(&self.app, &tokens.access_token).await.unwrap();
         (actor, tokens.access_token)

@@ -225,8 +225,8 @@ async fn nobody_gives_away_through_a_token_what_it_may_not_do() {
         let whole = actor(&test, &made(&test, owner, &all).await).await.unwrap();
         let admins_only = actor(&test, &made(&test, owner, &[Permission::UsersAdmin]).await).await.unwrap();
         let client = test.user(Role::Client, Status::Active).await;
-        export::of_user(&app.by(&whole), client).await.unwrap();
-        assert_eq!(code(export::of_user(&app.by(&admins_only), client).await), ErrorCode::Forbidden);
+        export::of_user(&app.by(&whole), client, None).await.unwrap();
+        assert_eq!(code(export::of_user(&app.by(&admins_only), client, None).await), ErrorCode::Forbidden);
         let mut given = 0;
         for role in Role::ALL {
             for missing in &all {

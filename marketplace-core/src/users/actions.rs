@@ -33,6 +33,14 @@ use crate::{
 /// How long a banned person's link to their own data works.
 const OWN_DATA_DAYS: u64 = 30;
 
+/// Refuses support staff who act on staff.
+pub(super) fn require_over(op: &Operation, account: &Account) -> Result<()> {
+    if account.role.is_staff() && !op.actor().may(Permission::UsersAdmin) {
+        return Err(Error::forbidden("only an admin acts on staff"));
+    }
+    Ok(())
+}
+
 impl UserAction {
     /// Returns the permission that the action needs.
     pub fn permission(&self) -> Permission {
@@ -131,6 +139,14 @@ pub async fn act(op: &Operation, id: UserId, action: &UserAction) -> Result<Chan
         let known = IdentityProof::NAMES.join(", ");
         return Err(Error::invalid("/proof", format!("is needed, how it was made sure who asks: one of {known}")));
     }
+    if let Some(until) = op.change().until {
+        if *action != UserAction::Freeze {
+            return Err(Error::invalid("/until", "is for a freeze: nothing else ends by itself"));
+        }
+        if until <= op.now() {
+            return Err(Error::invalid("/until", "must be in the future"));
+        }
+    }
     let note = op.note()?;
     // What takes somebody out of all that they wrote may take long.
     let unit_of = if *action == UserAction::Delete { op.patient() } else { op.clone() };
@@ -183,9 +199,7 @@ async fn apply(
     let spare_admin = if action.disarms() { store::other_active_admins(conn, id).await? > 0 } else { true };
     let account = store::lock(conn, id).await?.ok_or_else(|| Error::not_found("user"))?;
     op.check_version(account.version)?;
-    if account.role.is_staff() && !op.actor().may(Permission::UsersAdmin) {
-        return Err(Error::forbidden("only an admin acts on staff"));
-    }
+    require_over(op, &account)?;
     if let Some(role) = action.grants(account.role) {
         op.actor().require_grant(role)?;
     }
@@ -196,11 +210,22 @@ async fn apply(
         ));
     }
     let mut changed = true;
-    match step(&account, action, op.change().reason)? {
+    let until = op.change().until;
+    let step = match step(&account, action, op.change().reason)? {
+        // Another end of it.
+        Step::Unchanged
+            if *action == UserAction::Freeze
+                && store::restriction(conn, id).await?.is_some_and(|freeze| freeze.until != until) =>
+        {
+            Step::Status(Status::Frozen, op.change().reason)
+        }
+        step => step,
+    };
+    match step {
         Step::Unchanged => changed = false,
         Step::Status(status, reason) => {
             let by = op.actor().principal();
-            store::set_status(conn, id, status, reason.map(|reason| (reason, &by)), now).await?;
+            store::set_status(conn, id, status, reason.map(|reason| (reason, &by, until)), now).await?;
             services::worker_changed(conn, now, id).await?;
             if status == Status::Banned {
                 forbid(op, conn, &account).await?;
@@ -238,6 +263,9 @@ async fn apply(
         let mut metadata = serde_json::json!({ "from": account.status, "note": note });
         if let UserAction::SetRole { role } = action {
             metadata = serde_json::json!({ "from": account.role, "to": role, "note": note });
+        }
+        if let Some(until) = until {
+            metadata = serde_json::json!({ "from": account.status, "until": until, "note": note });
         }
         if *action == UserAction::ResetTotp {
             metadata = serde_json::json!({ "from": account.status, "proof": op.change().proof, "note": note });

@@ -4,6 +4,8 @@
 //!
 //! - Staff see contact data masked. Revealing it is audited, once for each person.
 //! - A restriction (freeze, ban, deletion) names a reason, and commits together with the end of what it forbids.
+//! - A freeze can name its end, at which it lifts itself.
+//! - What staff put right follows the rules of the owner's own edit: a new address takes effect when it is confirmed.
 //! - Nobody acts on their own account, gives away a permission that they do not have, or takes the powers of the last active
 //!   admin. Support staff act on clients and workers only.
 //! - Erasure removes personal fields and files, and is refused while jobs are live.
@@ -25,6 +27,8 @@ mod everybody;
 mod me;
 pub mod model;
 mod ops;
+mod repair;
+mod unfreeze;
 
 pub use actions::act;
 pub(crate) use actions::act_in;
@@ -34,3 +38,8 @@ pub(crate) use erase::{erase, sweep};
 pub use everybody::end_all_sessions;
 pub use me::{Me, UpdateMe, delete_me, me, update_me};
 pub use ops::{create, list, note, notes, reveal, show};
+pub use repair::{edit, end_session, resend_verification, send_password_reset, sessions, warn};
+pub(crate) use unfreeze::lift_due;
+
+#[cfg(test)]
+mod tests;

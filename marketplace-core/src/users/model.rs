@@ -7,7 +7,7 @@ use crate::{
         model::Note,
         summary::{Restriction, UserSummary},
     },
-    base::{ids::UserId, time::Timestamp},
+    base::{ids::UserId, patch::Patch, time::Timestamp},
     kyc::model::AttemptBrief,
 };
 
@@ -27,6 +27,27 @@ pub struct UserDetail {
     pub kyc: Vec<AttemptBrief>,
     /// Staff notes, newest first, 20 at most.
     pub notes: Vec<Note>,
+}
+
+/// What staff put right. What is left out stays; `null` takes the number away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EditUser {
+    /// 1 to 100 characters.
+    pub name: Patch<String>,
+    /// The new address, which takes effect when it is confirmed.
+    pub email: Patch<String>,
+    /// E.164; an empty text takes the number away too.
+    pub phone: Patch<String>,
+}
+
+/// How a user's sessions are shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionFilter {
+    /// Shows IP addresses in full; needs `users:reveal`, and is audited.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reveal: bool,
 }
 
 /// Personal data in full.

@@ -23,6 +23,7 @@ use crate::{
         time::Timestamp,
     },
     kyc,
+    messaging::model::AccessReason,
     operation::Operation,
     platform::db::Conn,
     records::{
@@ -163,11 +164,11 @@ pub(super) async fn detail(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> R
     })
 }
 
-/// Returns one user's personal data in full. The audit row is committed first.
+/// Returns one user's personal data in full. The audit row, with the reason, is committed first.
 ///
 /// # Errors
 /// `not_found` when there is no such user; `forbidden` without the permission.
-pub async fn reveal(op: &Operation, id: UserId) -> Result<PersonalData> {
+pub async fn reveal(op: &Operation, id: UserId, reason: Option<AccessReason>) -> Result<PersonalData> {
     op.actor().require(Permission::UsersReveal)?;
 
     op.write(unit!(|op, c| {
@@ -180,7 +181,7 @@ pub async fn reveal(op: &Operation, id: UserId) -> Result<PersonalData> {
                 action: AuditAction::UsersReveal,
                 target_kind: TargetKind::User,
                 target: id.to_string(),
-                reason: None,
+                reason: reason.map(|reason| reason.to_string()),
                 metadata,
             },
         )

@@ -60,6 +60,7 @@ impl Visitor for Mount {
         let filter = match O::METHOD {
             Method::GET => MethodFilter::GET,
             Method::POST => MethodFilter::POST,
+            Method::PATCH => MethodFilter::PATCH,
             Method::DELETE => MethodFilter::DELETE,
         };
         self.0 = if O::IS_MOUNTED { router.route(O::PATH, on(filter, handle::<O>)) } else { router };
@@ -150,6 +151,7 @@ fn describe<O: StaffOperation>(document: &mut openapi::OpenApi) {
     let method = match O::METHOD {
         Method::GET => DescribedMethod::Get,
         Method::POST => DescribedMethod::Post,
+        Method::PATCH => DescribedMethod::Patch,
         Method::DELETE => DescribedMethod::Delete,
     };
     let path_schemas = O::Path::schemas();

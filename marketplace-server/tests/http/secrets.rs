@@ -107,7 +107,8 @@ fn login(server: &Server, email: &str, more: &Value) -> reqwest::RequestBuilder 
 async fn a_second_factor_from_enrolment_to_removal() {
     for server in servers().await {
         let (id, token) = server.user(Role::Support, Status::Active).await;
-        let email = marketplace_core::users::reveal(&server.test.app().by(&testing::OPERATOR), id).await.unwrap().email;
+        let email =
+            marketplace_core::users::reveal(&server.test.app().by(&testing::OPERATOR), id, None).await.unwrap().email;
         let password = json!({"password": testing::PASSWORD});
         let begun = expect(server.post("/v1/auth/totp").bearer_auth(&token).json(&password), 200).await;
         // The machine's clock: this step's code and the next one's are good, also when the next step begins meanwhile.

@@ -1,6 +1,6 @@
 //! Mails that were not sent yet.
 
-use marketplace_core::staff::{ListMails, ListQuery, RetryMail};
+use marketplace_core::staff::{ListMails, ListQuery, RetryMail, ShowMail};
 use marketplace_core::{
     base::{change::Change, permission::Role},
     mail::model::{MailFilter, MailStatus},
@@ -32,6 +32,7 @@ pub async fn mail(world: &World, script: &mut Script) {
         "mail_list failed",
         &sam.call::<ListMails>((), ListQuery::new(&failed, &PageRequest::default()), ()).await,
     );
+    script.heard("mail_show", &sam.call::<ShowMail>(newest, (), ()).await);
     script.heard("mail_retry dry", &sam.call::<RetryMail>(newest, (), dry().into()).await);
     script.heard("mail_retry", &sam.call::<RetryMail>(newest, (), note("mended").into()).await);
     script.heard("mail_retry again", &sam.call::<RetryMail>(newest, (), Change::default().into()).await);

@@ -1,12 +1,14 @@
 //! Who and what is refused.
 
 use marketplace_core::staff::{
-    self, AfterQuery, ClaimAttempt, ClaimNextAttempt, Connection, CreateToken, CreateUser, ExportUser, FileOf, Guard,
-    ListAttempts, ListAudit, ListEvents, ListJobHistory, ListJobs, ListMails, ListQuery, ListReviews, ListThreads,
-    ListTokens, ListUserNotes, ListUsers, NewTokenInput, NewUserInput, NoteInput, NoticeInput, PostNotice, ReadThread,
-    ReadingQuery, ReasonedInput, ReleaseAttempt, RemoveMessage, RetryMail, RevealUser, RevokeToken, ShowAttempt,
-    ShowJob, ShowReview, ShowStats, ShowThread, ShowUser, StretchQuery, UndoDecision, VerifyAudit, ViewAttemptFile,
-    WhoAmI, WriteUserNote,
+    self, AfterQuery, ClaimAttempt, ClaimNextAttempt, CloseService, Connection, CreateRule, CreateToken, CreateUser,
+    DeleteRule, EditUser, EditUserInput, EndUserSession, ExportUser, FileOf, FileReason, Guard, ListAttempts,
+    ListAudit, ListEvents, ListJobHistory, ListJobs, ListMails, ListQuery, ListReviews, ListRules, ListServices,
+    ListThreads, ListTokens, ListUserNotes, ListUserSessions, ListUsers, NewRuleInput, NewTokenInput, NewUserInput,
+    NoteInput, NoticeInput, PostNotice, ReadThread, ReadingQuery, ReasonedInput, ReleaseAttempt, RemoveMessage,
+    ReopenService, ResendUserVerification, RetryMail, RevealUser, RevokeToken, SendPasswordReset, ShowAttempt, ShowJob,
+    ShowMail, ShowReview, ShowService, ShowStats, ShowThread, ShowUser, StretchQuery, UndoDecision, VerifyAudit,
+    ViewAttemptFile, ViewThreadFile, WarnUser, WarningInput, WhoAmI, WhyQuery, WriteUserNote,
 };
 
 use std::sync::Arc;
@@ -22,14 +24,20 @@ use marketplace_core::{
         change::{Change, IdentityProof, RestrictionReason},
         permission::{Permission, Role},
     },
-    ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
+    ids::{
+        AttachmentId, AttemptId, JobId, MailId, MessageId, ReviewId, RuleId, ServiceId, SessionId, ThreadId, TokenId,
+        UserId,
+    },
     jobs::model::{JobFilter, JobReason, StaffJobAction},
     kyc::model::{Decision, DecisionKind, FileKind, KycFilter, KycReason},
     mail::model::MailFilter,
     messaging::model::{AccessReason, CloseReason, MessagesQuery, RemovalReason, ThreadAction, ThreadFilter},
     page::PageRequest,
     reviews::model::{ReviewAction, ReviewFilter},
+    rules::model::{NewRule, RuleFilter, RuleKind},
+    services::model::ServiceFilter,
     tokens::model::{NewToken, TokenFilter},
+    users::model::{EditUser as EditedUser, SessionFilter},
 };
 
 use crate::{because, dry, script::Script, world::World};
@@ -87,8 +95,8 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
         &api.call::<ListUsers>((), ListQuery::new(&UserFilter::default(), &page), ()).await,
     );
     script.heard(format!("users_show {who}"), &api.call::<ShowUser>(user, (), ()).await);
-    script.heard(format!("users_reveal {who}"), &api.call::<RevealUser>(user, (), ()).await);
-    let archive = api.call::<ExportUser>(user, (), ()).await.map(|export| export.file_name);
+    script.heard(format!("users_reveal {who}"), &api.call::<RevealUser>(user, WhyQuery::default(), ()).await);
+    let archive = api.call::<ExportUser>(user, WhyQuery::default(), ()).await.map(|export| export.file_name);
     script.heard(format!("users_export {who}"), &archive);
     script.heard(
         format!("users_create {who}"),
@@ -166,11 +174,54 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
         &api.call::<CreateToken>((), (), NewTokenInput::new(new.clone(), dry())).await.map(|made| made.changed),
     );
     script.heard(format!("tokens_revoke {who}"), &api.call::<RevokeToken>(token, (), change.clone().into()).await);
+    let service: ServiceId = UNKNOWN.parse().unwrap();
+    script.heard(
+        format!("services_list {who}"),
+        &api.call::<ListServices>((), ListQuery::new(&ServiceFilter::default(), &page), ()).await,
+    );
+    script.heard(format!("services_show {who}"), &api.call::<ShowService>(service, (), ()).await);
+    let reason = ReasonedInput::new(RemovalReason::Spam, change.clone());
+    script.heard(format!("services_close {who}"), &api.call::<CloseService>(service, (), reason).await);
+    script
+        .heard(format!("services_reopen {who}"), &api.call::<ReopenService>(service, (), change.clone().into()).await);
+    let edit = EditUserInput::new(EditedUser::default(), restricted.clone());
+    script.heard(format!("users_edit {who}"), &api.call::<EditUser>(user, (), edit).await);
+    let warning = WarningInput::new(None, restricted.clone());
+    script.heard(format!("users_warn {who}"), &api.call::<WarnUser>(user, (), warning).await);
+    script.heard(
+        format!("users_resend {who}"),
+        &api.call::<ResendUserVerification>(user, (), change.clone().into()).await,
+    );
+    script.heard(format!("users_reset {who}"), &api.call::<SendPasswordReset>(user, (), change.clone().into()).await);
+    script.heard(
+        format!("users_sessions {who}"),
+        &api.call::<ListUserSessions>(user, ListQuery::new(&SessionFilter::default(), &page), ()).await,
+    );
+    let session: SessionId = UNKNOWN.parse().unwrap();
+    script.heard(
+        format!("users_session_end {who}"),
+        &api.call::<EndUserSession>((user, session), (), change.clone().into()).await,
+    );
+    let (rule, domain) = (RuleId(session.0), NewRule { kind: RuleKind::BlockedDomain, value: "b.example".into() });
+    script.heard(
+        format!("rules_list {who}"),
+        &api.call::<ListRules>((), ListQuery::new(&RuleFilter::default(), &page), ()).await.map(|_| ()),
+    );
+    script.heard(
+        format!("rules_create {who}"),
+        &api.call::<CreateRule>((), (), NewRuleInput::new(domain, &dry())).await.map(|made| made.changed),
+    );
+    script.heard(format!("rules_delete {who}"), &api.call::<DeleteRule>(rule, (), change.clone().into()).await);
+    let file = (thread, AttachmentId(session.0));
+    let reason = FileReason { reason: AccessReason::Fraud };
+    let seen = api.call::<ViewThreadFile>(file, reason, ()).await.map(|file| file.bytes.len());
+    script.heard(format!("threads_file {who}"), &seen);
     let mail: MailId = UNKNOWN.parse().unwrap();
     script.heard(
         format!("mail_list {who}"),
         &api.call::<ListMails>((), ListQuery::new(&MailFilter::default(), &page), ()).await.map(|_| ()),
     );
+    script.heard(format!("mail_show {who}"), &api.call::<ShowMail>(mail, (), ()).await);
     script.heard(format!("mail_retry {who}"), &api.call::<RetryMail>(mail, (), change.clone().into()).await);
     script.heard(
         format!("audit_list {who}"),

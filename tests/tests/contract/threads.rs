@@ -1,8 +1,8 @@
 //! Threads and messages.
 
 use marketplace_core::staff::{
-    self, ListAudit, ListQuery, ListThreads, NoticeInput, PostNotice, ReadThread, ReadingQuery, ReasonedInput,
-    RemoveMessage, ShowThread,
+    self, CloseService, FileReason, ListAudit, ListQuery, ListServices, ListThreads, NoticeInput, PostNotice,
+    ReadThread, ReadingQuery, ReasonedInput, RemoveMessage, ReopenService, ShowService, ShowThread, ViewThreadFile,
 };
 use std::time::Duration;
 
@@ -10,12 +10,19 @@ use marketplace_core::{
     audit::AuditFilter,
     base::{change::Change, permission::Role},
     jobs::model::JobStatus,
-    messaging::model::{
-        AccessReason, CloseReason, MessagesQuery, RemovalReason, ThreadAction, ThreadFilter, ThreadStatus,
+    messaging::{
+        self,
+        model::{
+            AccessReason, CloseReason, MessagesQuery, NewMessage, RemovalReason, ThreadAction, ThreadFilter,
+            ThreadStatus,
+        },
     },
     page::PageRequest,
+    services::model::{ServiceFilter, ServiceStatus},
     testing::Trade,
 };
+
+use marketplace_tests::pictures;
 
 use crate::{dry, note, script::Script, world::World};
 
@@ -54,7 +61,52 @@ pub async fn threads(world: &World, trade: &Trade, script: &mut Script) {
         );
     }
     reading(world, trade, script).await;
+    file(world, trade, script).await;
+    services(world, trade, script).await;
     acting(world, trade, script).await;
+}
+
+/// A file of a message, which staff look at for a reason.
+async fn file(world: &World, trade: &Trade, script: &mut Script) {
+    let (sam, _) = world.staff(Role::Support).await;
+    let (op, thread) = (world.test.app().by(&trade.client), trade.thread);
+    let file = messaging::attach(&op, thread, pictures::png(1), Some("crack.png")).await.unwrap();
+    let message = NewMessage { client_msg_id: "file".into(), content: "Look".into(), attachments: vec![file.id] };
+    messaging::send(&op, thread, message).await.unwrap();
+    let why = FileReason { reason: AccessReason::Dispute };
+    let seen = sam.call::<ViewThreadFile>((thread, file.id), why, ()).await;
+    script.heard("threads_file", &seen.map(|file| (file.media_type, file.bytes.len())));
+    let elsewhere = (trade.job(JobStatus::Rejected).1, file.id);
+    let seen = sam.call::<ViewThreadFile>(elsewhere, why, ()).await;
+    script.heard("threads_file of another thread", &seen.map(|file| file.bytes.len()));
+}
+
+async fn services(world: &World, trade: &Trade, script: &mut Script) {
+    let (sam, _) = world.staff(Role::Support).await;
+    let id = sam.call::<ShowThread>(trade.thread, (), ()).await.unwrap().service_id;
+    let of_worker = ServiceFilter { worker_id: trade.worker.user_id(), ..ServiceFilter::default() };
+    let drafts = ServiceFilter { status: Some(ServiceStatus::Draft), worker_id: None };
+    for (name, filter, page) in [
+        ("first", ServiceFilter::default(), PageRequest::first(1)),
+        ("of a worker", of_worker, PageRequest::default()),
+        ("drafts", drafts, PageRequest::default()),
+        ("too many", ServiceFilter::default(), PageRequest::first(201)),
+    ] {
+        let rows = sam.call::<ListServices>((), ListQuery::new(&filter, &page), ()).await;
+        script.heard(format!("services_list {name}"), &rows);
+    }
+    script.heard("services_show", &sam.call::<ShowService>(id, (), ()).await);
+    for (name, change) in [
+        ("dry", dry()),
+        ("at another version", Change { if_version: Some(99), ..Change::default() }),
+        ("for good", note("a scam — ünï")),
+        ("again", Change::default()),
+    ] {
+        let input = ReasonedInput::new(RemovalReason::Fraud, change);
+        script.heard(format!("services_close {name}"), &sam.call::<CloseService>(id, (), input).await);
+    }
+    script.heard("services_reopen", &sam.call::<ReopenService>(id, (), note("it was none").into()).await);
+    script.heard("services_reopen again", &sam.call::<ReopenService>(id, (), Change::default().into()).await);
 }
 
 async fn reading(world: &World, trade: &Trade, script: &mut Script) {

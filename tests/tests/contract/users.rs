@@ -1,8 +1,9 @@
 //! Users.
 
 use marketplace_core::staff::{
-    self, CreateUser, ExportUser, ListQuery, ListUserNotes, ListUsers, NewUserInput, NoteInput, RevealUser, ShowUser,
-    WriteUserNote,
+    self, Connection, CreateRule, CreateUser, DeleteRule, EditUser, EditUserInput, EndUserSession, ExportUser,
+    ListQuery, ListRules, ListUserNotes, ListUserSessions, ListUsers, NewRuleInput, NewUserInput, NoteInput,
+    ResendUserVerification, RevealUser, SendPasswordReset, ShowUser, WarnUser, WarningInput, WhyQuery, WriteUserNote,
 };
 use std::time::Duration;
 
@@ -13,12 +14,84 @@ use marketplace_core::{
     },
     base::{
         change::{Change, IdentityProof, RestrictionReason},
+        patch::Patch,
         permission::Role,
     },
+    messaging::model::AccessReason,
     page::PageRequest,
+    rules::model::{NewRule, RuleFilter, RuleKind},
+    users::model::{self, SessionFilter},
 };
 
 use crate::{because, dry, note, script::Script, world::World};
+
+/// What staff put right.
+async fn repair(world: &World, script: &mut Script, lea: &Connection) {
+    let ada = world.user(Role::Client).await;
+    let request = || because(RestrictionReason::UserRequest);
+    let edit = |name: &str, email: &str, phone: &str| {
+        let patch = |text: &str| if text.is_empty() { Patch::Keep } else { Patch::Set(text.to_owned()) };
+        model::EditUser { name: patch(name), email: patch(email), phone: patch(phone) }
+    };
+    for (name, edit, change) in [
+        ("nothing", edit("", "", ""), request()),
+        ("without reason", edit("Ada", "", ""), Change::default()),
+        ("bad", edit(" ", "nowhere", "12"), request()),
+        ("dry", edit("Ada Obi", "", ""), Change { dry_run: true, ..request() }),
+        (
+            "all",
+            edit("Ada Obi", "ada.obi@example.net", "+442071838751"),
+            Change { note: Some("a typo".into()), ..request() },
+        ),
+        ("a taken number", edit("", "", "+442071838750"), request()),
+        ("a taken address", edit("", "sam@example.org", ""), request()),
+    ] {
+        let input = EditUserInput::new(edit, change);
+        script.heard(format!("users_edit {name}"), &lea.call::<EditUser>(ada, (), input).await);
+    }
+    world.test.advance(Duration::from_secs(1));
+    let warning = |comment: &str, change| WarningInput::new(Some(comment.into()), change);
+    let warned = lea.call::<WarnUser>(ada, (), warning("No adverts — ünï", because(RestrictionReason::Spam))).await;
+    script.heard("users_warn", &warned);
+    script.heard("users_warn bad", &lea.call::<WarnUser>(ada, (), warning("x", Change::default())).await);
+    let sent = lea.call::<ResendUserVerification>(ada, (), note("asked by phone").into()).await;
+    script.heard("users_resend confirmed", &sent);
+    script.heard("users_reset", &lea.call::<SendPasswordReset>(ada, (), Change::default().into()).await);
+    world.signed_in(ada).await;
+    world.test.advance(Duration::from_secs(1));
+    let (hidden, shown) = (SessionFilter::default(), SessionFilter { reveal: true });
+    let all = PageRequest::default();
+    let sessions = lea.call::<ListUserSessions>(ada, ListQuery::new(&hidden, &all), ()).await;
+    script.heard("users_sessions", &sessions);
+    script.heard("users_sessions shown", &lea.call::<ListUserSessions>(ada, ListQuery::new(&shown, &all), ()).await);
+    let session = sessions.unwrap().items[0].id;
+    script.heard("users_session_end dry", &lea.call::<EndUserSession>((ada, session), (), dry().into()).await);
+    script.heard("users_session_end", &lea.call::<EndUserSession>((ada, session), (), note("theirs").into()).await);
+    let again = lea.call::<EndUserSession>((ada, session), (), Change::default().into()).await;
+    script.heard("users_session_end again", &again);
+    let why = WhyQuery { reason: Some(AccessReason::Dispute) };
+    script.heard("users_reveal for a reason", &lea.call::<RevealUser>(ada, why, ()).await);
+    let until = world.test.app().now() + Duration::from_hours(1);
+    let timed = Change { until: Some(until), ..because(RestrictionReason::Spam) };
+    script
+        .heard("users_act freeze for a while", &staff::act_on_user(lea, ada, &UserAction::Freeze, timed.clone()).await);
+    script.heard("users_act ban for a while", &staff::act_on_user(lea, ada, &UserAction::Ban, timed).await);
+
+    let rule = |value: &str| NewRule { kind: RuleKind::BlockedDomain, value: value.into() };
+    let create = async |value: &str, change: Change| {
+        lea.call::<CreateRule>((), (), NewRuleInput::new(rule(value), &change)).await
+    };
+    script.heard("rules_create dry", &create("throwaway.example", dry()).await);
+    let made = create("THROWAWAY.example", Change::default()).await;
+    script.heard("rules_create", &made);
+    let id = made.unwrap().item.id;
+    script.heard("rules_create again", &create("throwaway.example", Change::default()).await);
+    script.heard("rules_create bad", &create("no domain", Change::default()).await);
+    let rules = lea.call::<ListRules>((), ListQuery::new(&RuleFilter::default(), &all), ()).await;
+    script.heard("rules_list", &rules);
+    script.heard("rules_delete", &lea.call::<DeleteRule>(id, (), Change::default().into()).await);
+    script.heard("rules_delete again", &lea.call::<DeleteRule>(id, (), Change::default().into()).await);
+}
 
 pub async fn users(world: &World, script: &mut Script) {
     let (lea, own) = world.staff(Role::Admin).await;
@@ -47,8 +120,8 @@ pub async fn users(world: &World, script: &mut Script) {
         &lea.call::<CreateUser>((), (), NewUserInput::new(new("no address", " "), Change::default())).await,
     );
     script.heard("users_show", &lea.call::<ShowUser>(id, (), ()).await);
-    script.heard("users_reveal", &lea.call::<RevealUser>(id, (), ()).await);
-    world.exported(script, "users_export", lea.call::<ExportUser>(id, (), ()).await).await;
+    script.heard("users_reveal", &lea.call::<RevealUser>(id, WhyQuery::default(), ()).await);
+    world.exported(script, "users_export", lea.call::<ExportUser>(id, WhyQuery::default(), ()).await).await;
     let revealed = UserFilter { q: Some("sam".into()), reveal: true, ..UserFilter::default() };
     script.heard(
         "users_list revealed",
@@ -66,6 +139,8 @@ pub async fn users(world: &World, script: &mut Script) {
     );
     script.heard("users_notes", &lea.call::<ListUserNotes>(id, PageRequest::first(1), ()).await);
     script.heard("users_notes bad", &lea.call::<ListUserNotes>(id, PageRequest::first(0), ()).await);
+
+    repair(world, script, &lea).await;
 
     let worker = world.user(Role::Worker).await;
     let fraud = || because(RestrictionReason::Fraud);
@@ -94,6 +169,6 @@ pub async fn users(world: &World, script: &mut Script) {
     }
     script.heard("users_act oneself", &staff::act_on_user(&lea, own, &UserAction::Freeze, fraud()).await);
     script.heard("users_show deleted", &lea.call::<ShowUser>(worker, (), ()).await);
-    world.exported(script, "users_export deleted", lea.call::<ExportUser>(worker, (), ()).await).await;
-    script.heard("users_reveal deleted", &lea.call::<RevealUser>(worker, (), ()).await);
+    world.exported(script, "users_export deleted", lea.call::<ExportUser>(worker, WhyQuery::default(), ()).await).await;
+    script.heard("users_reveal deleted", &lea.call::<RevealUser>(worker, WhyQuery::default(), ()).await);
 }

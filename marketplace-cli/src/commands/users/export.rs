@@ -1,6 +1,6 @@
 //! `marketplace users export`: writes the archive completely or not at all.
 
-use marketplace_core::staff::ExportUser;
+use marketplace_core::staff::{ExportUser, WhyQuery};
 use std::path::Path;
 
 use futures::StreamExt;
@@ -15,18 +15,18 @@ use crate::{
 };
 
 /// Saves a user's data to a new file that only its owner may read, or writes it to stdout (`-`).
-pub(super) async fn run(context: &Context, id: &Ref<UserId>, path: &Path) -> Outcome {
+pub(super) async fn run(context: &Context, id: &Ref<UserId>, why: WhyQuery, path: &Path) -> Outcome {
     require_place(path)?;
     let api = context.connect().await?;
     let id = id.find(&api).await?;
     if is_stdout(path) {
-        let mut export = api.call::<ExportUser>(id, (), ()).await?;
+        let mut export = api.call::<ExportUser>(id, why, ()).await?;
         while let Some(piece) = export.body.next().await {
             context.out.write(&piece?)?;
         }
         return Ok(());
     }
-    let export = api.call::<ExportUser>(id, (), ()).await?;
+    let export = api.call::<ExportUser>(id, why, ()).await?;
     let written = save(export, path).await?;
     context.out.note(&format!("{} ({})", path.display(), size(written)));
     Ok(())

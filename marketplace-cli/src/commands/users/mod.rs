@@ -1,10 +1,12 @@
 //! `marketplace users`.
 
+mod acting;
 mod export;
+mod repair;
 
 use marketplace_core::staff::{
     self, Connection, CreateUser, ListQuery, ListUserNotes, ListUsers, NewUserInput, NoteInput, RevealUser, ShowUser,
-    WriteUserNote,
+    WhyQuery, WriteUserNote,
 };
 use std::path::PathBuf;
 
@@ -19,15 +21,18 @@ use marketplace_core::{
         permission::Role,
     },
     error::Error,
-    ids::UserId,
+    ids::{SessionId, UserId},
+    messaging::model::AccessReason,
     page::{MAX_LIMIT, PageRequest},
-    users::model::{PersonalData, UserDetail},
+    time::Timestamp,
+    users::model::{PersonalData, SessionFilter, UserDetail},
 };
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use self::acting::{Acting, Overrides, describe};
 use crate::{
-    args::{BatchArgs, ChangeArgs, Range, one_of},
+    args::{BatchArgs, ChangeArgs, Range, VersionedArgs, id, moment_ahead, one_of},
     change::{Care, ItemResult},
     context::Context,
     failure::{Failure, Outcome},
@@ -69,13 +74,21 @@ pub enum Verb {
         /// Show personal data in full; audited
         #[arg(long)]
         reveal: bool,
+        /// Why it is shown, for the audit log
+        #[arg(long, value_name = "CODE", requires = "reveal", value_parser = one_of::<AccessReason>(AccessReason::NAMES))]
+        reason: Option<AccessReason>,
     },
     /// One user's personal data in full, and nothing else; audited
-    #[command(after_help = "Example:\n  marketplace users reveal 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d -o json")]
+    #[command(
+        after_help = "Example:\n  marketplace users reveal 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason dispute -o json"
+    )]
     Reveal {
         /// The user
         #[arg(value_parser = reference::<UserId>)]
         id: Ref<UserId>,
+        /// Why, for the audit log
+        #[arg(long, value_name = "CODE", value_parser = one_of::<AccessReason>(AccessReason::NAMES))]
+        reason: Option<AccessReason>,
     },
     /// Everything that is stored of one user, as a ZIP archive; audited
     #[command(
@@ -88,9 +101,96 @@ pub enum Verb {
         /// The user
         #[arg(value_parser = reference::<UserId>)]
         id: Ref<UserId>,
+        /// Why, for the audit log
+        #[arg(long, value_name = "CODE", value_parser = one_of::<AccessReason>(AccessReason::NAMES))]
+        reason: Option<AccessReason>,
         /// Where the archive goes; `-` for stdout
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+    },
+    /// Put name, address or number right
+    #[command(
+        after_help = "A new address takes effect when it is confirmed with the link that goes there; the old one is told. Of a new name\n\
+        or number the owner is told. Lines of --stdin may override: name, email, phone, reason, note, if_version.\n\n\
+        Examples:\n  \
+        marketplace users edit 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --name 'Ada Obi' --reason user_request --yes\n  \
+        marketplace users edit 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --phone +442071838750 --reason security --yes"
+    )]
+    Edit {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// The name
+        #[arg(long, required_unless_present_any = ["email", "phone", "stdin"])]
+        name: Option<String>,
+        /// The new address
+        #[arg(long)]
+        email: Option<String>,
+        /// The number, E.164: +442071838750; an empty one takes it away
+        #[arg(long)]
+        phone: Option<String>,
+        /// Why and how.
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Warn by mail; the warning stays among the notes
+    #[command(after_help = "Lines of --stdin may override: comment, reason, note, if_version.\n\n\
+        Example:\n  marketplace users warn 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason spam --comment 'No adverts in threads.'")]
+    Warn {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// What the person reads beside the reason
+        #[arg(long, value_name = "TEXT")]
+        comment: Option<String>,
+        /// Why and how.
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Send the mail again that confirms the address
+    #[command(
+        after_help = "Example:\n  marketplace users resend-verification 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes"
+    )]
+    ResendVerification {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// How the change is made.
+        #[command(flatten)]
+        how: VersionedArgs,
+    },
+    /// Send the mail with which a new password can be set
+    #[command(
+        after_help = "Example:\n  marketplace users send-password-reset 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes"
+    )]
+    SendPasswordReset {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// How the change is made.
+        #[command(flatten)]
+        how: VersionedArgs,
+    },
+    /// A user's live sessions, newest first; or end one
+    #[command(after_help = "Examples:\n  \
+        marketplace users sessions 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d\n  \
+        marketplace users sessions 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --end 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3e --yes")]
+    Sessions {
+        /// The user
+        #[arg(value_parser = reference::<UserId>)]
+        id: Ref<UserId>,
+        /// End this session; `revoke-sessions` ends all
+        #[arg(long, value_name = "SESSION", value_parser = id::<SessionId>)]
+        end: Option<SessionId>,
+        /// Show IP addresses in full; audited
+        #[arg(long, conflicts_with = "end")]
+        reveal: bool,
+        /// Which part of the list.
+        #[command(flatten)]
+        range: Range,
+        /// How the change is made.
+        #[command(flatten)]
+        change: ChangeArgs,
     },
     /// Create an account of any role; its owner sets the password through the mail that goes out
     #[command(
@@ -124,12 +224,17 @@ pub enum Verb {
         acting: Acting,
     },
     /// Allow no new work
-    #[command(after_help = "Lines of --stdin may override: reason, note, if_version.\n\n\
-        Example:\n  marketplace users freeze 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason payment_dispute --yes")]
+    #[command(after_help = "Lines of --stdin may override: until, reason, note, if_version.\n\n\
+        Examples:\n  \
+        marketplace users freeze 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason payment_dispute --yes\n  \
+        marketplace users freeze 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --until 7d --reason spam --yes")]
     Freeze {
         /// Which ones.
         #[command(flatten)]
         batch: BatchArgs,
+        /// When it ends by itself: 7d, 12h, 2027-03-02 or 2027-03-02T10:00:00Z
+        #[arg(long, value_name = "TIME", value_parser = moment_ahead)]
+        until: Option<Timestamp>,
         /// Why and how.
         #[command(flatten)]
         acting: Acting,
@@ -242,46 +347,8 @@ pub enum Verb {
     },
 }
 
-/// How users are acted on.
-#[derive(Debug, Default, Clone, clap::Args)]
-pub struct Acting {
-    /// Why, as a code; restrictions need one
-    #[arg(long, value_name = "CODE", value_parser = one_of::<RestrictionReason>(RestrictionReason::NAMES))]
-    reason: Option<RestrictionReason>,
-    /// Refuse unless the user is at this version
-    #[arg(long, value_name = "N")]
-    if_version: Option<i64>,
-    /// Of `reset-totp`.
-    #[arg(skip)]
-    proof: Option<IdentityProof>,
-    #[command(flatten)]
-    change: ChangeArgs,
-}
-
-/// The values that a line of a batch may give for its item.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Overrides {
-    reason: Option<RestrictionReason>,
-    proof: Option<IdentityProof>,
-    note: Option<String>,
-    role: Option<Role>,
-    if_version: Option<i64>,
-}
-
-impl Acting {
-    fn change(&self, line: &Overrides) -> Change {
-        Change {
-            reason: line.reason.or(self.reason),
-            proof: line.proof.or(self.proof),
-            note: line.note.clone().or_else(|| self.change.note.clone()),
-            dry_run: self.change.dry_run,
-            if_version: line.if_version.or(self.if_version),
-        }
-    }
-}
-
 /// Runs a verb.
+#[expect(clippy::too_many_lines, reason = "a line or two for each verb")]
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let out = &context.out;
     match verb {
@@ -300,25 +367,34 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
                 .stream(&range, async |page| api.call::<ListUsers>((), ListQuery::new(&filter, &page), ()).await)
                 .await
         }
-        Verb::Show { id, reveal } => {
+        Verb::Show { id, reveal, reason } => {
             out.check::<UserDetail>()?;
             let api = context.connect().await?;
             let id = id.find(&api).await?;
             let mut detail = api.call::<ShowUser>(id, (), ()).await?;
             if reveal {
-                let data = api.call::<RevealUser>(id, (), ()).await?;
+                let data = api.call::<RevealUser>(id, WhyQuery { reason }, ()).await?;
                 (detail.user.name, detail.user.email, detail.user.phone) = (data.name, data.email, data.phone);
             }
             out.item(&detail)
         }
-        Verb::Reveal { id } => {
+        Verb::Reveal { id, reason } => {
             out.check::<PersonalData>()?;
             let api = context.connect().await?;
             let id = id.find(&api).await?;
-            let data = api.call::<RevealUser>(id, (), ()).await?;
+            let data = api.call::<RevealUser>(id, WhyQuery { reason }, ()).await?;
             out.item(&data)
         }
-        Verb::Export { id, out } => export::run(context, &id, &out).await,
+        Verb::Export { id, reason, out } => export::run(context, &id, WhyQuery { reason }, &out).await,
+        Verb::Edit { batch, name, email, phone, acting } => {
+            repair::edit(context, &batch, repair::Fields { name, email, phone }, acting).await
+        }
+        Verb::Warn { batch, comment, acting } => repair::warn(context, &batch, comment, acting).await,
+        Verb::ResendVerification { batch, how } => repair::resend(context, &batch, &how).await,
+        Verb::SendPasswordReset { batch, how } => repair::reset(context, &batch, &how).await,
+        Verb::Sessions { id, end, reveal, range, change } => {
+            repair::sessions(context, &id, end, SessionFilter { reveal }, &range, &change).await
+        }
         Verb::Create { role: Some(role), email: Some(email), name: Some(name), phone, acting, .. } => {
             context.check_change::<Changed<UserDetail>>(&acting.change)?;
             context.confirm(&format!("Make the {role} account {email} for {name}?"), &acting.change, Care::Ask).await?;
@@ -331,7 +407,8 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             context.print_change(&made, &acting.change)
         }
         Verb::Create { continue_on_error, acting, .. } => create_all(context, continue_on_error, &acting).await,
-        Verb::Freeze { batch, acting } => {
+        Verb::Freeze { batch, until, acting } => {
+            let acting = Acting { until, ..acting };
             act(context, "Freeze", &batch, &acting, Action::Fixed(UserAction::Freeze)).await
         }
         Verb::Unfreeze { batch, acting } => {
@@ -493,9 +570,4 @@ async fn active_admins(api: &Connection) -> Outcome<usize> {
             None => return Ok(count),
         }
     }
-}
-
-async fn describe(api: &Connection, id: UserId) -> Outcome<String> {
-    let user = api.call::<ShowUser>(id, (), ()).await?.user;
-    Ok(format!("{} ({}, {}, {})", user.name, user.email, user.role, user.status))
 }

@@ -4,6 +4,7 @@ mod jobs;
 mod mail;
 mod reports;
 mod reviews;
+mod services;
 mod threads;
 mod tokens;
 
@@ -135,7 +136,7 @@ impl Row for UserDetail {
     }
     fn fields() -> Vec<String> {
         let mut fields: Vec<String> = within("user", UserSummary::fields()).collect();
-        fields.extend(within("restriction", names(&["reason", "by", "at"])));
+        fields.extend(within("restriction", names(&["reason", "by", "at", "until"])));
         fields.extend(names(&["sessions", "last_seen_at", "kyc", "notes"]));
         fields
     }

@@ -82,6 +82,9 @@ impl Row for SessionView {
         Column::optional("ENDS", "expires_at", Kind::Time),
         Column::optional("BEGAN", "created_at", Kind::Time),
     ];
+    fn timeline() -> Option<Timeline> {
+        Some(Timeline { path: "created_at", list: None, order: Order::NewestFirst })
+    }
     fn id() -> String {
         "id".into()
     }

@@ -11,15 +11,24 @@ use super::{
     super::{
         ctx::Confirmed,
         keymap::Action,
-        text,
+        privacy, text,
         widgets::{form::Outcome, rows},
     },
-    App, frame,
+    App, Recording, frame,
 };
 
 impl App {
-    /// Draws everything; returns the position of the text cursor.
+    /// Draws everything; returns the position of the text cursor. What may be recorded of it is kept where it is wanted.
     pub fn draw(&mut self, area: Rect, buf: &mut Buffer) -> Option<Position> {
+        let cursor = self.draw_all(area, buf);
+        if let Recording::On(frame) = &mut self.recording {
+            *frame = Some(privacy::recordable(buf));
+        }
+        privacy::strip(buf);
+        cursor
+    }
+
+    fn draw_all(&mut self, area: Rect, buf: &mut Buffer) -> Option<Position> {
         self.ctx.dirty = false;
         if let Some(why) = &self.over {
             frame::ended(why, area, buf, &self.ctx);

@@ -14,8 +14,8 @@ use std::{
 };
 
 use crossterm::event::{Event as TermEvent, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use marketplace_core::{error::Result, staff::Identity};
-use ratatui::layout::Rect;
+use marketplace_core::{error::Result, staff::Identity, time::Timestamp};
+use ratatui::{buffer::Buffer, layout::Rect};
 
 use self::slots::Slots;
 use super::{
@@ -104,6 +104,20 @@ pub struct App {
     running: Option<Running>,
     /// What its current act fills in.
     prefill: Option<String>,
+    /// Whether frames are recorded, and the last one as it may be.
+    pub recording: Recording,
+    /// What a bulk action that was stopped left, and when.
+    stopped: Option<(String, Timestamp)>,
+}
+
+/// Whether frames are recorded.
+#[derive(Debug, Default)]
+pub enum Recording {
+    /// They are not.
+    #[default]
+    Off,
+    /// They are; with the last one that was drawn.
+    On(Option<Buffer>),
 }
 
 impl App {
@@ -134,6 +148,8 @@ impl App {
             title: String::new(),
             running: None,
             prefill: None,
+            recording: Recording::Off,
+            stopped: None,
         };
         app.ask_identity();
         app.go_on();
@@ -585,6 +601,8 @@ impl App {
             self.failures = Some(bulk.failures());
             if self.ctx.leaving() && (bulk.any_failed() || bulk.left() > 0) {
                 self.ctx.say_after(bulk.summary());
+            } else if bulk.left() > 0 {
+                self.stopped = Some((bulk.summary(), self.ctx.now()));
             }
             if bulk.any_failed() {
                 self.ctx.drafts.bring_back();

@@ -20,6 +20,9 @@ use super::{
 /// The least time between two questions for the identity because something was forbidden.
 const DOUBT: Duration = Duration::from_secs(5);
 
+/// How long what a stopped bulk action left is on the screen before it counts as read.
+const READ: Duration = Duration::from_secs(2);
+
 impl App {
     /// Ends what is shown if the session has ended. Returns whether it has.
     pub(super) fn watch_session(&mut self) -> bool {
@@ -208,6 +211,10 @@ impl App {
         self.ctx.gate.close();
         if let Some(bulk) = &self.bulk {
             bulk.stop();
+        }
+        // Who stops it and leaves at once has not read what it left.
+        if let Some((said, _)) = self.stopped.take().filter(|(_, at)| self.ctx.now().since(*at) < READ) {
+            self.ctx.say_after(said);
         }
         self.form = None;
         self.popup = None;

@@ -8,7 +8,11 @@ use marketplace_core::{
     base::permission::Role,
 };
 
-use super::{super::app::Effect, Console, changes, system::System};
+use super::{
+    super::app::{Effect, Recording},
+    Console, changes,
+    system::System,
+};
 
 #[tokio::test]
 async fn a_freeze_takes_a_reason() {
@@ -228,4 +232,26 @@ async fn details_follow_the_cursor_where_there_is_room() {
     console.later(Duration::from_millis(200)).await;
     console.shows("because    spam");
     assert_eq!(changes(&system), Vec::<String>::new());
+}
+
+/// What a recording of the console would hold.
+#[tokio::test]
+async fn what_is_revealed_is_never_recorded() {
+    let system = System::new(12, 2).await;
+    let mut console = Console::start(&system).await;
+    console.app.recording = Recording::On(None);
+    let mut recorded = String::new();
+    for keys in ["3 R", "2 enter", "R", "3 / a d a"] {
+        console.press(keys).await;
+        if keys == "3 R" {
+            console.shows("ada@mail.example.org");
+        }
+        if let Recording::On(Some(frame)) = &console.app.recording {
+            recorded.extend(frame.content.iter().map(ratatui::buffer::Cell::symbol));
+            recorded.push('\n');
+        }
+    }
+    assert!(recorded.contains("Users") && recorded.contains("masked again in"), "{recorded}");
+    assert!(!recorded.contains("example.org") && !recorded.contains("Ada Obi"), "{recorded}");
+    assert!(!recorded.contains('▀') && !recorded.contains('▄'), "{recorded}");
 }

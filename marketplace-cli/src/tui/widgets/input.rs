@@ -8,6 +8,7 @@ use ratatui::{
 use tui_input::Input;
 
 use super::super::{
+    privacy::private,
     text,
     theme::{Style, Theme},
 };
@@ -18,7 +19,7 @@ pub fn draw(bar: Rect, buf: &mut Buffer, theme: Theme, sign: &str, input: &Input
     buf.set_string(bar.x, bar.y, blank, theme.style(Style::Plain));
     let shown = Line::from(vec![
         Span::styled(format!(" {sign}"), theme.style(Style::Accent)),
-        Span::raw(text::clean(input.value()).into_owned()),
+        Span::styled(text::clean(input.value()).into_owned(), private(theme.style(Style::Plain))),
         Span::styled(format!("   {hint}"), theme.style(Style::Faint)),
     ]);
     buf.set_line(bar.x, bar.y, &shown, bar.width);

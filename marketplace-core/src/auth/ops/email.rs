@@ -25,6 +25,7 @@ use crate::{
         events::{self, EventKind},
         mail::{self, Mail, Template},
     },
+    rules,
 };
 
 /// Requests another address: the mail to it confirms the change, and a mail to the old one warns.
@@ -42,6 +43,7 @@ pub async fn change_email(op: &Operation, password: &Password, email: &str) -> R
     if norm == normalise_email(&me.account.email) {
         return Err(Error::invalid("/email", "is your address already"));
     }
+    rules::refuse_blocked(op, &email).await?;
     let checked = check_own_password(op, password, "/password").await?;
     op.limiter.notice(&normalise_email(&me.account.email)).await?;
     let may_mail = op.limiter.may_mail(&norm).await;
@@ -89,6 +91,8 @@ pub async fn confirm_email(app: &App, client: &ClientInfo, one_time: &str) -> Re
                 }
                 done => done?,
             }
+            // Staff may have put the address of a new account right.
+            accounts::store::claim_phone(c, user).await?;
             // A link to the address of before, too, dies with it.
             store::drop_outstanding(c, user).await?;
             events::append(&op, c, EventKind::UserChanged, &user.to_string(), Some(user)).await

@@ -29,7 +29,7 @@ use crate::{
         events::{self, EventKind},
         mail::Template,
     },
-    users,
+    rules, users,
 };
 
 /// Creates an account of a client or a worker, and sends the mail that confirms its address.
@@ -53,6 +53,7 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
     let (Some(email), Some(name), Some(phone)) = (email, name, phone) else {
         return Err(Error::internal("checks passed without values"));
     };
+    rules::refuse_blocked(app, &email).await?;
     app.breached.check(&new.password).await?;
     // Hashed in any case: an address that has an account takes as long.
     let hash = app.hasher.hash(new.password).await?;

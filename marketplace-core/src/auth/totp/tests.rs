@@ -39,7 +39,7 @@ async fn enrol(test: &TestApp, role: Role) -> Enrolled {
     let app = test.app();
     let id = test.user(role, Status::Active).await;
     let (actor, _) = test.log_in(id).await;
-    let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
+    let email = users::reveal(&app.by(&OPERATOR), id, None).await.unwrap().email;
     let begun = begin_totp(&app.by(&actor), &password()).await.unwrap();
     let codes = confirm_totp(&app.by(&actor), &totp_code(&begun.secret, app.now())).await.unwrap();
     // The code that confirmed is used up.

@@ -187,7 +187,12 @@ pub(super) async fn visible(app: &App, user: UserId, thread: Option<ThreadId>, i
 }
 
 /// Returns a file in one of its sizes, for callers that have checked access.
-pub(super) async fn shown(app: &App, id: AttachmentId, file: File, size: AttachmentSize) -> Result<AttachmentFile> {
+pub(in crate::messaging) async fn shown(
+    app: &App,
+    id: AttachmentId,
+    file: File,
+    size: AttachmentSize,
+) -> Result<AttachmentFile> {
     let ending = endings(&file.media_type).first().unwrap_or(&"bin");
     let name = file.name.clone().unwrap_or_else(|| format!("attachment.{ending}"));
     if size == AttachmentSize::Full {

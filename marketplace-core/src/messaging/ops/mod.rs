@@ -12,6 +12,7 @@ pub use send::fingerprint;
 pub use send::send;
 pub use talk::{get, list, messages, open, read, typing};
 
+pub(in crate::messaging) use files::shown;
 pub(super) use talk::{changed, paged, window};
 
 #[cfg(test)]

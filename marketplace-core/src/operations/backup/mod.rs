@@ -97,8 +97,8 @@ async fn record_backup(config: &Config, to: &Path, actor: &Actor) -> Result<bool
 /// restore and the last row of the audit log of the database that it replaced.
 ///
 /// # Errors
-/// `not_found` without a backup; `invalid` when the file is not a backup, or is damaged; `conflict` when the target is
-/// in use; `unavailable` when the backup is of a newer program, was written with other keys than those in `keys_dir`,
+/// `not_found` without a backup; `invalid` when the file is not a backup, or is damaged; `conflict` when the target is in use,
+/// or a database of another program; `unavailable` when the backup is of a newer program, was written with other keys than those in `keys_dir`,
 /// or something cannot be used.
 pub async fn restore(config: &Config, from: &Path, force: bool, actor: &Actor) -> Result<Restored> {
     if !from.try_exists().map_err(|error| unusable(from, error))? {
@@ -136,6 +136,11 @@ async fn restore_sqlite(config: &Config, from: &Path, target: &Path, force: bool
     if let Some(folder) = target.parent() {
         crate::platform::folders::make_private_folder(folder)?;
     }
+    if is_anothers(target).await {
+        let text =
+            format!("{} is a database of another program, and is left as it is; name another place", target.display());
+        return Err(Error::conflict(text, serde_json::json!({ "path": target })));
+    }
     let draft = Draft::beside(target)?;
     // The copy is checked again: the backup's disk may be failing.
     fs::copy(from, &draft.0).map_err(|error| unusable(target, error))?;
@@ -160,6 +165,15 @@ async fn restore_sqlite(config: &Config, from: &Path, target: &Path, force: bool
     };
     draft.replace(target)?;
     Ok(Restored { schema, kept })
+}
+
+/// Returns whether there is a database at `path` that can be read, and holds something else than a marketplace.
+async fn is_anothers(path: &Path) -> bool {
+    let Ok(mut conn) = SqliteConnection::connect_with(&options(path).read_only(true)).await else { return false };
+    let tables: Result<Vec<String>, _> =
+        sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'").fetch_all(&mut conn).await;
+    let _ = conn.close().await;
+    tables.is_ok_and(|tables| !tables.is_empty() && !tables.iter().any(|table| table == "_sqlx_migrations"))
 }
 
 /// Returns the last row of the audit log of the database at `path`, if it can be read.

@@ -63,6 +63,14 @@ text_enum! {
         UsersRevokeSessions = "users.revoke_sessions",
         /// A second factor was removed.
         UsersResetTotp = "users.reset_totp",
+        /// A name, an address or a number was put right.
+        UsersEdit = "users.edit",
+        /// A person was warned.
+        UsersWarn = "users.warn",
+        /// The mail that confirms an address was sent again.
+        UsersResendVerification = "users.resend_verification",
+        /// A mail with which a password can be set was sent.
+        UsersSendPasswordReset = "users.send_password_reset",
         /// Everybody's sessions were ended.
         AuthEndAllSessions = "auth.end_all_sessions",
         /// A new key signs access tokens.
@@ -73,6 +81,8 @@ text_enum! {
         JobsFinalize = "jobs.finalize",
         /// A conversation was read.
         ThreadsRead = "threads.read",
+        /// A file of a conversation was looked at.
+        ThreadsView = "threads.view",
         /// A thread was closed.
         ThreadsClose = "threads.close",
         /// A thread was reopened.
@@ -117,6 +127,10 @@ text_enum! {
         ReportsUphold = "reports.uphold",
         /// What a decision did was taken back.
         ReportsReverse = "reports.reverse",
+        /// A rule was made.
+        RulesCreate = "rules.create",
+        /// A rule was taken away.
+        RulesDelete = "rules.delete",
         /// A token for scripts was created.
         TokensCreate = "tokens.create",
         /// A token for scripts was ended.
@@ -209,7 +223,7 @@ pub struct AuditRow {
     /// What, such as `kyc.approve`.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub action: Name<AuditAction>,
-    /// `user`, `token`, `key`, `attempt`, `job`, `thread`, `message`, `review`, `service`, `report` or `database`.
+    /// `user`, `token`, `key`, `attempt`, `job`, `thread`, `message`, `service`, `review`, `report`, `rule`, `mail` or `database`.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub target_kind: Name<TargetKind>,
     /// The id of the target.

@@ -147,7 +147,7 @@ async fn a_missing_head_is_named_and_stops_only_what_must_be_recorded() {
             !list(&app.by(&operator), &AuditFilter::default(), &PageRequest::first(3)).await.unwrap().items.is_empty()
         );
         crate::staff::run::<crate::staff::ShowStats>(&app.by(&operator), (), (), ()).await.unwrap();
-        let refused = crate::users::reveal(&app.by(&operator), user).await.unwrap_err();
+        let refused = crate::users::reveal(&app.by(&operator), user, None).await.unwrap_err();
         assert!(refused.detail().contains("audit_head"), "{refused}");
         let again = reopened(&test).await;
         assert!(whole(&again).await.broken.is_some());

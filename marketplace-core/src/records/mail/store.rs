@@ -114,6 +114,11 @@ pub(crate) async fn page(
     })
 }
 
+/// Returns one mail.
+pub(crate) async fn find(conn: &mut Conn<'_>, id: MailId) -> Result<Option<Waiting>> {
+    Ok(q!(conn => opt Waiting, concat!("SELECT ", columns!(), " FROM mail_outbox WHERE id = $1"), id)?)
+}
+
 /// Returns one mail, and locks it until the transaction ends.
 pub(crate) async fn lock(conn: &mut Conn<'_>, id: MailId) -> Result<Option<Waiting>> {
     Ok(q!(conn => opt Waiting, [

@@ -27,6 +27,14 @@ text_enum! {
         Invitation = "invitation",
         /// The account was banned.
         Banned = "banned",
+        /// Staff changed the name or the number.
+        AccountEdited = "account_edited",
+        /// Staff warn about what was done.
+        Warning = "warning",
+        /// Staff closed a service.
+        ServiceClosed = "service_closed",
+        /// Staff took the closing of a service back.
+        ServiceReopened = "service_reopened",
         /// The identity was confirmed.
         KycApproved = "kyc_approved",
         /// Another attempt is asked for.

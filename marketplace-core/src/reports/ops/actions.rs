@@ -61,7 +61,7 @@ pub(super) async fn take(
                 reviews::staff_act_in(op, conn, ReviewId(case.target_id), &action, note).await?.changed
             }
             ReportAction::CloseService => {
-                let blocked = services::block(op, conn, ServiceId(case.target_id)).await?;
+                let blocked = services::block(op, conn, ServiceId(case.target_id), reason.removal()).await?;
                 was_published = blocked == Some(true);
                 blocked.is_some()
             }

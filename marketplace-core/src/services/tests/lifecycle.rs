@@ -4,7 +4,12 @@ use super::*;
 use crate::{
     accounts::model::Status,
     base::{error::ErrorCode, money::Money, patch::Patch, permission::Role},
-    services::{model::OwnServices, store},
+    messaging::model::RemovalReason,
+    records::mail::Template,
+    services::{
+        model::{OwnServices, ServiceFilter},
+        store,
+    },
     users::{UpdateMe, update_me},
 };
 
@@ -201,6 +206,53 @@ async fn a_service_that_a_thread_is_about_leaves_its_title() {
         act(&test, id(&worker), UserAction::Delete).await;
         assert_eq!(title(ids[0]).await.0, "Deleted service");
         assert_eq!(title(ids[1]).await, ("Deleted service".into(), ServiceStatus::Deleted));
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_staff_close_stays_closed_until_they_take_it_back() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let (worker, support) = (test.approved_worker().await, test.actor(Role::Support).await);
+        let shown = published(&test, &worker, new("Magic powder")).await;
+        test.advance(Duration::from_secs(1));
+        let draft = create(&app.by(&worker), new("More of it")).await.unwrap();
+        let by = app.by(&support);
+        refused(staff_close(&app.by(&worker), shown.id, RemovalReason::Fraud), ErrorCode::Forbidden).await;
+        let stale = by.at_version(Some(9));
+        refused(staff_close(&stale, shown.id, RemovalReason::Fraud), ErrorCode::PreconditionFailed).await;
+        let closed = staff_close(&by, shown.id, RemovalReason::Fraud).await.unwrap();
+        assert_eq!((closed.changed, closed.item.service.status), (true, ServiceStatus::Closed));
+        assert_eq!(closed.item.service.closed_reason, Some(RemovalReason::Fraud));
+        assert!(!staff_close(&by, shown.id, RemovalReason::Spam).await.unwrap().changed);
+        assert!(staff_close(&by, draft.id, RemovalReason::Fraud).await.unwrap().changed);
+        assert!(found(&test, &q("magic")).await.is_empty());
+        for service in [shown.id, draft.id] {
+            refused(async { publish(&app.by(&worker), service).await }, ErrorCode::Conflict).await;
+        }
+        let own = own_one(&app.by(&worker), shown.id).await.unwrap();
+        assert_eq!(own.closed_reason, Some(RemovalReason::Fraud));
+        let told = test.mails().await.into_iter().filter(|mail| mail.template == Template::ServiceClosed);
+        let mut told: Vec<String> = told.filter_map(|mail| mail.comment).collect();
+        told.sort();
+        assert_eq!(told, ["“Magic powder”: fraud", "“More of it”: fraud"]);
+
+        let list = async |filter: ServiceFilter| staff_list(&by, &filter, &PageRequest::default()).await;
+        let closed = ServiceFilter { status: Some(ServiceStatus::Closed), worker_id: None };
+        let all = list(closed).await.unwrap().items;
+        assert_eq!(all.iter().map(|row| row.id).collect::<Vec<_>>(), [draft.id, shown.id]);
+        assert!(all.iter().all(|row| row.worker_name.contains('•')), "{all:?}");
+        let theirs = ServiceFilter { status: None, worker_id: worker.user_id() };
+        assert_eq!(list(theirs).await.unwrap().items.len(), 2);
+        assert_eq!(list(ServiceFilter::default()).await.unwrap().items.len(), 2);
+
+        assert!(staff_reopen(&by, shown.id).await.unwrap().changed);
+        assert!(!staff_reopen(&by, shown.id).await.unwrap().changed);
+        publish(&app.by(&worker), shown.id).await.unwrap();
+        assert_eq!(found(&test, &q("magic")).await, ["Magic powder"]);
+        delete(&app.by(&worker), shown.id).await.unwrap();
+        refused(staff_close(&by, shown.id, RemovalReason::Spam), ErrorCode::NotFound).await;
         test.close().await;
     }
 }

@@ -126,7 +126,12 @@ fn case() -> KycCase {
 fn detail() -> UserDetail {
     UserDetail {
         user: UserSummary { status: Status::Frozen, ..user() },
-        restriction: Some(Restriction { reason: RestrictionReason::PaymentDispute, by: principal(), at: at(90) }),
+        restriction: Some(Restriction {
+            reason: RestrictionReason::PaymentDispute,
+            by: principal(),
+            at: at(90),
+            until: None,
+        }),
         sessions: 1,
         last_seen_at: Some(at(5)),
         kyc: case().others,

@@ -22,7 +22,7 @@ use super::{
             ctx::{Ctx, PATIENCE},
             keymap::Action,
             picture::{Drawing, Images},
-            text,
+            privacy, text,
             theme::{self, Style},
             widgets::{
                 columns::Column,
@@ -351,6 +351,7 @@ fn draw_picture(file: &CaseFile, room: Rect, buf: &mut Buffer, ctx: &Ctx) -> boo
             let at = Rect::new(x, room.y, size.width, size.height).intersection(room);
             if at.width >= size.width && at.height >= size.height {
                 Image::new(protocol).render(at, buf);
+                privacy::mark(at, buf);
                 return true;
             }
             false
@@ -359,6 +360,7 @@ fn draw_picture(file: &CaseFile, room: Rect, buf: &mut Buffer, ctx: &Ctx) -> boo
             for (row, line) in (0..room.height).zip(lines) {
                 rows::put(buf, room, row, &Line::raw(line.as_str()));
             }
+            privacy::mark(room, buf);
             true
         }
     }

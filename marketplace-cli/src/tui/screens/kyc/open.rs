@@ -2,7 +2,7 @@
 
 use marketplace_core::staff::{
     ClaimAttempt, ClaimNextAttempt, Connection, FileOf, ListAttempts, ListQuery, ReleaseAttempt, RevealUser,
-    ShowAttempt, ViewAttemptFile,
+    ShowAttempt, ViewAttemptFile, WhyQuery,
 };
 use std::{collections::HashSet, io::Write, time::Duration};
 
@@ -439,7 +439,8 @@ impl Kyc {
             return;
         }
         let user = open.case.attempt.user_id;
-        let load = ctx.load(Came::Revealed, |api| async move { api.call::<RevealUser>(user, (), ()).await });
+        let load =
+            ctx.load(Came::Revealed, |api| async move { api.call::<RevealUser>(user, WhyQuery::default(), ()).await });
         self.reveal_load = Some((load, open.id()));
     }
 

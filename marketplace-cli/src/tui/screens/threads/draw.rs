@@ -17,6 +17,7 @@ use super::{
         browser::Browser,
         contact_masking,
         ctx::{Ctx, PATIENCE},
+        privacy::private,
         text,
         theme::{self, Style},
         widgets::{columns::Column, rows},
@@ -290,7 +291,7 @@ impl Talk {
         }
         if !content.is_empty() {
             let wrapped = text::wrap(&content, columns).into_iter();
-            out.extend(wrapped.map(|line| vec![Span::styled(line, theme.style(style))]));
+            out.extend(wrapped.map(|line| vec![Span::styled(line, private(theme.style(style)))]));
         }
         if contact {
             let flag = "   ⚑ contact detail";

@@ -1,6 +1,8 @@
 //! Staff actions on users: confirmation, the change, and its repetition.
 
-use marketplace_core::staff::{self, Connection, CreateUser, ExportUser, NewUserInput, NoteInput, WriteUserNote};
+use marketplace_core::staff::{
+    self, Connection, CreateUser, ExportUser, NewUserInput, NoteInput, WhyQuery, WriteUserNote,
+};
 use std::{fmt::Write as _, path::Path};
 
 use futures::{StreamExt, future::BoxFuture};
@@ -89,7 +91,7 @@ fn wording(action: &UserAction) -> (&'static str, &'static str, &'static str) {
 async fn export(api: &Connection, id: UserId, path: &Path) -> Result<u64> {
     // Each export is audited, so what cannot be written is not fetched.
     require_free(path)?;
-    let mut export = api.call::<ExportUser>(id, (), ()).await?;
+    let mut export = api.call::<ExportUser>(id, WhyQuery::default(), ()).await?;
     let mut file = NewFile::create(path)?;
     while let Some(piece) = export.body.next().await {
         file.write(&piece?)?;

@@ -15,6 +15,7 @@ use std::fmt::Write as _;
 use super::{
     super::super::{
         ctx::Ctx,
+        privacy::private,
         text,
         theme::{self, Style},
         widgets::rows,
@@ -70,12 +71,12 @@ pub fn person(
     } else {
         format!("   {} reveals", ctx.keymap.key(super::super::super::keymap::Action::REVEAL))
     };
-    let style = if revealed.is_some() { Style::Warn } else { Style::Plain };
+    let style = if revealed.is_some() { private(theme.style(Style::Warn)) } else { theme.style(Style::Plain) };
     let field = |label: &str, value: &str, after: &str| {
         let after = if 11 + text::width(value) + text::width(after) > width { "" } else { after };
         Line::from(vec![
             Span::styled(text::left(label, 11), theme.style(Style::Faint)),
-            Span::styled(text::cut(value, width.saturating_sub(11)), theme.style(style)),
+            Span::styled(text::cut(value, width.saturating_sub(11)), style),
             Span::styled(after.to_owned(), theme.style(Style::Faint)),
         ])
     };

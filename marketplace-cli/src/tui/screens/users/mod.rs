@@ -4,7 +4,7 @@ mod actions;
 pub mod details;
 
 use marketplace_core::records::target::TargetKind;
-use marketplace_core::staff::{Connection, ListQuery, ListUsers, RevealUser, ShowUser};
+use marketplace_core::staff::{Connection, ListQuery, ListUsers, RevealUser, ShowUser, WhyQuery};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
@@ -213,8 +213,10 @@ impl Users {
         if self.browser.detail.as_ref().is_none_or(|detail| detail.user.id != id) {
             self.browser.load(id, ctx);
         }
-        self.reveal_load =
-            Some((ctx.load(Came::Revealed, |api| async move { api.call::<RevealUser>(id, (), ()).await }), id));
+        self.reveal_load = Some((
+            ctx.load(Came::Revealed, |api| async move { api.call::<RevealUser>(id, WhyQuery::default(), ()).await }),
+            id,
+        ));
     }
 }
 

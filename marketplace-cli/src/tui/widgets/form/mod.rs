@@ -19,7 +19,7 @@ use tui_input::{Input, backend::crossterm::EventHandler};
 
 use super::{
     super::{
-        confirmation,
+        confirmation, privacy,
         replies::{Reply, unfilled},
         text,
         theme::{Style, Theme},
@@ -578,6 +578,7 @@ impl Form {
             let high = u16::try_from(plan.comment).unwrap_or(1).min(inner.height.saturating_sub(row));
             let room = Rect { y: inner.y + row, height: high, ..inner };
             comment.render(room, buf);
+            privacy::mark(room, buf);
             if focused {
                 let at = comment.screen_cursor();
                 cursor = Some((u16::try_from(at.col).unwrap_or(0), row + u16::try_from(at.row).unwrap_or(0)));
@@ -594,7 +595,11 @@ impl Form {
                 buf,
                 inner,
                 row,
-                &Line::from(vec![label(name, focused), Span::raw("  "), Span::raw(text::cut(&shown, room + 1))]),
+                &Line::from(vec![
+                    label(name, focused),
+                    Span::raw("  "),
+                    Span::styled(text::cut(&shown, room + 1), privacy::private(theme.style(Style::Plain))),
+                ]),
             );
             if focused {
                 let x = text::width(name) + 2 + input.visual_cursor().saturating_sub(scroll);

@@ -278,7 +278,7 @@ async fn an_old_refresh_token_ends_the_session_but_two_tabs_and_a_lost_answer_do
     for test in testing::apps().await {
         let app = test.app();
         let user = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(&app.by(&OPERATOR), user).await.unwrap().email;
+        let email = users::reveal(&app.by(&OPERATOR), user, None).await.unwrap().email;
         let first = password_login(&test, &email, PASSWORD).await.unwrap();
         let again = async |tokens: &Tokens| refresh(app, &client(), &tokens.refresh_token).await;
         let second = again(&first).await.unwrap();
@@ -311,7 +311,7 @@ async fn of_concurrent_refreshes_all_go_on_with_one_session_and_no_row_is_added(
     for test in testing::apps().await {
         let app = test.app();
         let user = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(&app.by(&OPERATOR), user).await.unwrap().email;
+        let email = users::reveal(&app.by(&OPERATOR), user, None).await.unwrap().email;
         let tokens = password_login(&test, &email, PASSWORD).await.unwrap();
         let me = client();
         let mut newest = tokens.refresh_token;
@@ -397,7 +397,7 @@ async fn a_reset_works_once_and_ends_every_session() {
         let app = test.app();
         let user = test.user(Role::Client, Status::Active).await;
         let (_, access) = test.log_in(user).await;
-        let email = users::reveal(&app.by(&OPERATOR), user).await.unwrap().email;
+        let email = users::reveal(&app.by(&OPERATOR), user, None).await.unwrap().email;
         forgot_password(app, &client(), &email).await.unwrap();
         forgot_password(app, &client(), "nobody@example.org").await.unwrap();
         wait_for(&test, Template::ResetPassword, 1).await;
@@ -438,7 +438,7 @@ async fn another_address_takes_effect_when_confirmed() {
         let app = test.app();
         let (actor, _) = test.log_in(test.user(Role::Client, Status::Active).await).await;
         let taken = test.user(Role::Client, Status::Active).await;
-        let taken = users::reveal(&app.by(&OPERATOR), taken).await.unwrap().email;
+        let taken = users::reveal(&app.by(&OPERATOR), taken, None).await.unwrap().email;
         let password = Password::new(PASSWORD);
         assert_eq!(
             change_email(&app.by(&actor), &Password::new("wrong one"), "new@example.org").await.unwrap_err().code(),
@@ -465,7 +465,7 @@ async fn statuses_forbid_what_they_say() {
         let app = test.app();
         for status in Status::ALL {
             let id = test.user(Role::Worker, Status::Active).await;
-            let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
+            let email = users::reveal(&app.by(&OPERATOR), id, None).await.unwrap().email;
             let tokens = password_login(&test, &email, PASSWORD).await.unwrap();
             let change = Change { reason: Some(RestrictionReason::Fraud), ..Change::default() };
             let action = match status {
@@ -526,7 +526,7 @@ async fn an_attacker_is_locked_out_and_the_victim_is_not() {
     for test in testing::apps_with(|config| config.limits.failed_logins = 3).await {
         let app = test.app();
         let id = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
+        let email = users::reveal(&app.by(&OPERATOR), id, None).await.unwrap().email;
         let attacker = ClientInfo { ip: IpAddr::from([203, 0, 113, 9]), user_agent: "x".into() };
         for _ in 0..3 {
             assert_eq!(
@@ -546,7 +546,7 @@ async fn an_attacker_is_locked_out_and_the_victim_is_not() {
 async fn hashes_follow_the_settings() {
     for test in testing::apps().await {
         let id = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(&test.app().by(&OPERATOR), id).await.unwrap().email;
+        let email = users::reveal(&test.app().by(&OPERATOR), id, None).await.unwrap().email;
         let mut stronger = test.app().clone();
         let settings = crate::platform::config::Argon2 { memory_kib: 128, iterations: 1, parallelism: 1 };
         stronger.hasher = crate::platform::passwords::Hasher::new(settings, stronger.random.clone()).unwrap();
@@ -564,7 +564,7 @@ async fn changing_a_password_takes_the_old_one_and_ends_every_other_session() {
     for test in testing::apps().await {
         let app = test.app();
         let id = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
+        let email = users::reveal(&app.by(&OPERATOR), id, None).await.unwrap().email;
         let (mine, theirs) = (
             password_login(&test, &email, PASSWORD).await.unwrap(),
             password_login(&test, &email, PASSWORD).await.unwrap(),
@@ -591,7 +591,7 @@ async fn changing_a_password_takes_the_old_one_and_ends_every_other_session() {
 async fn no_password_ends_by_its_age() {
     for test in testing::apps().await {
         let id = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(&test.app().by(&OPERATOR), id).await.unwrap().email;
+        let email = users::reveal(&test.app().by(&OPERATOR), id, None).await.unwrap().email;
         test.advance(Duration::from_secs(20 * 365 * 86_400));
         password_login(&test, &email, PASSWORD).await.unwrap();
         test.close().await;
@@ -606,7 +606,7 @@ async fn a_session_that_nobody_uses_ends_and_one_that_is_used_goes_on() {
     for test in testing::apps_with(few).await {
         let app = test.app();
         let id = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
+        let email = users::reveal(&app.by(&OPERATOR), id, None).await.unwrap().email;
         let mut used = password_login(&test, &email, PASSWORD).await.unwrap();
         let left = password_login(&test, &email, PASSWORD).await.unwrap();
         let second = Duration::from_secs(1);
@@ -638,7 +638,7 @@ async fn a_session_ends_some_day_however_much_it_is_used() {
     for test in testing::apps_with(few).await {
         let app = test.app();
         let id = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
+        let email = users::reveal(&app.by(&OPERATOR), id, None).await.unwrap().email;
         let mut tokens = password_login(&test, &email, PASSWORD).await.unwrap();
         let left_alone = password_login(&test, &email, PASSWORD).await.unwrap();
         for _ in 0..3 {

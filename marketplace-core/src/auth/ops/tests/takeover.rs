@@ -22,7 +22,7 @@ struct TakenOver {
 async fn taken_over(test: &TestApp, role: Role) -> TakenOver {
     let app = test.app();
     let id = test.user(role, Status::Active).await;
-    let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
+    let email = users::reveal(&app.by(&OPERATOR), id, None).await.unwrap().email;
     let (intruder, _) = test.log_in(id).await;
     change_email(&app.by(&intruder), &Password::new(PASSWORD), "intruder@example.net").await.unwrap();
     TakenOver { id, email, intruder, link: test.token(Template::ConfirmNewEmail).await }
@@ -186,7 +186,7 @@ async fn what_is_under_way_when_the_password_is_reset_leaves_nothing() {
         let app = test.app();
         for _ in 0..8 {
             let id = test.user(Role::Admin, Status::Active).await;
-            let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
+            let email = users::reveal(&app.by(&OPERATOR), id, None).await.unwrap().email;
             let (intruder, _) = test.log_in(id).await;
             forgot_password(app, &client(), &email).await.unwrap();
             wait_for(&test, Template::ResetPassword, 1).await;

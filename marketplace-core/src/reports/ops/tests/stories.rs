@@ -150,7 +150,7 @@ async fn a_decision_is_undone_with_what_it_did() {
         let decision = resolve(&[ReportAction::CloseService], None);
         reports::decide(&app.by(&admin), id, &decision).await.unwrap();
         let (worker, _) = test.log_in(subject).await;
-        refused(services::publish(&app.by(&worker), service).await, ErrorCode::Forbidden);
+        refused(services::publish(&app.by(&worker), service).await, ErrorCode::Conflict);
         assert_eq!(services::own_one(&app.by(&worker), service).await.unwrap().status, ServiceStatus::Closed);
         test.advance(UNDO + APPEAL);
         let (worker, _) = test.log_in(subject).await;

@@ -1,0 +1,105 @@
+//! Rows of services and of rules.
+
+use marketplace_core::{
+    rules::model::Rule,
+    services::model::{ServiceDetail, ServiceSummary},
+};
+
+use super::{names, within};
+use crate::output::{Card, Column, Kind, Order, Row, Timeline, Tone, View};
+
+impl Row for ServiceSummary {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("ID", "id", Kind::Id),
+        Column::new("STATUS", "status", Kind::State),
+        Column::new("TITLE", "title", Kind::Text),
+        Column::new("WORKER", "worker_name", Kind::Text),
+        Column::optional("CATEGORY", "category", Kind::Text),
+        Column::optional("PRICE", "price", Kind::Money),
+        Column::optional("CLOSED FOR", "closed_reason", Kind::Text),
+        Column::optional("WRITTEN", "created_at", Kind::Time),
+    ];
+    fn timeline() -> Option<Timeline> {
+        Some(Timeline { path: "created_at", list: Some("services"), order: Order::NewestFirst })
+    }
+    fn id() -> String {
+        "id".into()
+    }
+    fn fields() -> Vec<String> {
+        names(&[
+            "id",
+            "worker_id",
+            "worker_name",
+            "status",
+            "public",
+            "closed_reason",
+            "title",
+            "category",
+            "location",
+            "price.amount",
+            "price.currency",
+            "created_at",
+            "updated_at",
+            "version",
+        ])
+    }
+}
+
+impl Row for ServiceDetail {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("ID", "service.id", Kind::Id),
+        Column::new("STATUS", "service.status", Kind::State),
+        Column::new("TITLE", "service.title", Kind::Text),
+        Column::new("WORKER", "service.worker_name", Kind::Text),
+    ];
+    fn id() -> String {
+        "service.id".into()
+    }
+    fn fields() -> Vec<String> {
+        let mut fields: Vec<String> = within("service", ServiceSummary::fields()).collect();
+        fields.extend(names(&["description", "tags", "latitude", "longitude", "published_at"]));
+        fields
+    }
+    fn card(&self, view: &View) -> Option<Card> {
+        let service = &self.service;
+        let place = self.latitude.zip(self.longitude).map(|(latitude, longitude)| format!("{latitude}, {longitude}"));
+        Some(
+            Card::default()
+                .pair("service", service.id)
+                .toned("status", service.status, Tone::of(service.status.as_str()))
+                .pair("found by everybody", if service.public { "yes" } else { "no" })
+                .maybe("closed for", service.closed_reason)
+                .pair("worker", format!("{} {}", service.worker_id, service.worker_name))
+                .pair("title", &service.title)
+                .pair("text", &self.description)
+                .pair("category", service.category)
+                .maybe("tags", Some(self.tags.join(", ")).filter(|tags| !tags.is_empty()))
+                .pair("where", &service.location)
+                .maybe("place", place)
+                .maybe("price", service.price.as_ref())
+                .maybe("published", self.published_at.map(|at| view.time(at)))
+                .pair("written", view.time(service.created_at))
+                .pair("changed", view.time(service.updated_at))
+                .pair("version", service.version),
+        )
+    }
+}
+
+impl Row for Rule {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("ID", "id", Kind::Id),
+        Column::new("KIND", "kind", Kind::Text),
+        Column::new("VALUE", "value", Kind::Text),
+        Column::optional("BY", "created_by", Kind::Text),
+        Column::optional("MADE", "created_at", Kind::Time),
+    ];
+    fn timeline() -> Option<Timeline> {
+        Some(Timeline { path: "created_at", list: Some("rules"), order: Order::NewestFirst })
+    }
+    fn id() -> String {
+        "id".into()
+    }
+    fn fields() -> Vec<String> {
+        names(&["id", "kind", "value", "created_by", "created_at"])
+    }
+}

@@ -1,0 +1,128 @@
+//! The staff's use cases about services.
+
+use uuid::Uuid;
+
+use super::{
+    model::{ServiceDetail, ServiceFilter, ServiceStatus, ServiceSummary},
+    store,
+};
+use crate::{
+    accounts::{self, keep_note},
+    base::{
+        change::Changed,
+        error::{Error, Result},
+        ids::ServiceId,
+        page::{Page, PageRequest, TimeCursor},
+        permission::Permission,
+        time::Timestamp,
+    },
+    messaging::model::RemovalReason,
+    operation::Operation,
+    platform::db::Conn,
+    records::{
+        audit::{self, AuditAction, Entry},
+        events::{self, EventKind},
+        mail::{self, Mail, Template},
+        target::TargetKind,
+    },
+};
+
+/// Returns services, newest first; workers' names are masked.
+///
+/// # Errors
+/// `forbidden` without the permission; `invalid` for a limit or cursor that is not valid.
+pub async fn staff_list(op: &Operation, filter: &ServiceFilter, page: &PageRequest) -> Result<Page<ServiceSummary>> {
+    op.actor().require(Permission::ServicesRead)?;
+    let limit = page.checked_limit()?;
+    let newest = TimeCursor { at: Timestamp::MAX, id: Uuid::max() };
+    let before = page.cursor_in::<TimeCursor>("services")?.unwrap_or(newest);
+    let mut reader = op.db.read().await?;
+    let rows = store::staff_page(&mut reader.conn(), filter, before, limit + 1).await?;
+    let position = |row: &store::StaffService| TimeCursor { at: row.service.created_at, id: row.service.id.0 };
+    let found = Page::of_list("services", rows, limit, position);
+    let items = found.items.iter().map(store::StaffService::summary).collect::<Result<_>>()?;
+    Ok(Page { items, next: found.next })
+}
+
+/// Returns one service, in any state.
+///
+/// # Errors
+/// `not_found` when there is no such service; `forbidden` without the permission.
+pub async fn staff_show(op: &Operation, id: ServiceId) -> Result<ServiceDetail> {
+    op.actor().require(Permission::ServicesRead)?;
+    let mut reader = op.db.read().await?;
+    detail(&mut reader.conn(), id).await
+}
+
+async fn detail(conn: &mut Conn<'_>, id: ServiceId) -> Result<ServiceDetail> {
+    store::staff_find(conn, id).await?.ok_or_else(|| Error::not_found("service"))?.detail()
+}
+
+/// Closes a service, whose worker is told why and cannot publish it again. One that staff closed before is unchanged.
+///
+/// # Errors
+/// `not_found` when there is no such service; `conflict` for a deleted one; `forbidden` without the permission, and about
+/// one's own; `precondition_failed` at another version.
+pub async fn staff_close(op: &Operation, id: ServiceId, reason: RemovalReason) -> Result<Changed<ServiceDetail>> {
+    act(op, id, Some(reason)).await
+}
+
+/// Takes staff's closing of a service back: its worker is told, and can publish it again.
+///
+/// # Errors
+/// Those of [`staff_close`].
+pub async fn staff_reopen(op: &Operation, id: ServiceId) -> Result<Changed<ServiceDetail>> {
+    act(op, id, None).await
+}
+
+async fn act(op: &Operation, id: ServiceId, reason: Option<RemovalReason>) -> Result<Changed<ServiceDetail>> {
+    op.actor().require(Permission::ServicesWrite)?;
+    let note = op.note()?;
+    op.write(unit!(|op, conn| {
+        let changed = act_in(&op, conn, id, reason, note).await?;
+        Ok(Changed { changed, item: detail(conn, id).await? })
+    }))
+    .await
+}
+
+/// Closes a service for a reason, or takes that back. Returns whether anything changed.
+async fn act_in(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    id: ServiceId,
+    reason: Option<RemovalReason>,
+    note: Option<String>,
+) -> Result<bool> {
+    let missing = || Error::not_found("service");
+    let worker = store::find(conn, id).await?.ok_or_else(missing)?.worker_id;
+    op.actor().require_other(worker)?;
+    // The account before its service, as everywhere.
+    let account = accounts::store::lock(conn, worker).await?.ok_or_else(missing)?;
+    let service = store::lock(conn, id).await?.ok_or_else(missing)?;
+    op.check_version(service.version)?;
+    if service.closed_reason.is_some() == reason.is_some() {
+        return Ok(false);
+    }
+    if service.status == ServiceStatus::Deleted {
+        let current = serde_json::json!({ "status": service.status });
+        return Err(Error::conflict("the service is deleted for good", current));
+    }
+    store::close_for(conn, id, reason, op.now()).await?;
+    events::append(op, conn, EventKind::Service, &id.to_string(), Some(worker)).await?;
+    let note = keep_note(op, conn, worker, note).await?;
+    let (action, template) = match reason {
+        Some(_) => (AuditAction::ServicesClose, Template::ServiceClosed),
+        None => (AuditAction::ServicesReopen, Template::ServiceReopened),
+    };
+    let reason = reason.map(|reason| reason.to_string());
+    if account.status.may_log_in() {
+        let title = service.content()?.title;
+        let why = reason.as_ref().map_or_else(String::new, |reason| format!(": {}", reason.replace('_', " ")));
+        let mail = Mail { comment: Some(format!("“{title}”{why}")), ..Mail::to_owner(&account, template) };
+        mail::enqueue(op, conn, &format!("user:{worker}"), op.now(), &mail).await?;
+    }
+    let metadata = serde_json::json!({ "from": service.status, "worker": worker, "note": note });
+    let entry = Entry { action, target_kind: TargetKind::Service, target: id.to_string(), reason, metadata };
+    audit::append(op, conn, entry).await?;
+    Ok(true)
+}
