@@ -165,7 +165,7 @@ impl Recent {
 /// A result.
 enum Came {
     /// The numbers.
-    Stats(Result<Stats>),
+    Stats(Result<Box<Stats>>),
     /// The newest audit rows.
     Recent(Result<Page<Recent>>),
     /// Names of colleagues.
@@ -242,7 +242,7 @@ impl Screen for Dashboard {
                     match answer {
                         Ok(stats) => {
                             self.sample(&stats);
-                            ctx.heard(stats);
+                            ctx.heard(*stats);
                         }
                         Err(error) => ctx.fail_quietly("numbers", &error),
                     }
@@ -295,7 +295,7 @@ impl Screen for Dashboard {
             return;
         }
         self.due = now + if visible { SEEN } else { UNSEEN };
-        let id = ctx.load(Came::Stats, |api| async move { api.call::<ShowStats>((), (), ()).await });
+        let id = ctx.load(Came::Stats, |api| async move { api.call::<ShowStats>((), (), ()).await.map(Box::new) });
         self.stats = Some((id, now));
         if visible && self.recent_load.is_none() {
             self.recent.refresh();
