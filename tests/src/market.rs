@@ -102,11 +102,13 @@ impl Server {
             Engine::Sqlite => [
                 "UPDATE kyc_attempts SET effective_at = effective_at - 10000000 WHERE effective_at IS NOT NULL",
                 "UPDATE users SET kyc_effective_at = kyc_effective_at - 10000000 WHERE kyc_effective_at IS NOT NULL",
+                "UPDATE report_cases SET effective_at = effective_at - 10000000 WHERE effective_at IS NOT NULL",
             ],
             Engine::Postgres => [
                 "UPDATE kyc_attempts SET effective_at = effective_at - interval '10 s' WHERE effective_at IS NOT NULL",
                 "UPDATE users SET kyc_effective_at = kyc_effective_at - interval '10 s' \
                  WHERE kyc_effective_at IS NOT NULL",
+                "UPDATE report_cases SET effective_at = effective_at - interval '10 s' WHERE effective_at IS NOT NULL",
             ],
         };
         for text in texts {

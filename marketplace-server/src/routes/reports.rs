@@ -34,6 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
 #[utoipa::path(post, path = "/v1/reports", tag = "reports", request_body = NewReport, params(IdempotencyKey),
     responses((status = 201, description = "The report", body = OwnReport),
         (status = 200, description = "The report, as it was filed before", body = OwnReport),
+        (status = 404, description = "There is no such thing, or the caller does not see it"),
         (status = 409, description = "The caller has another open report about it, which is `current`")))]
 pub(crate) async fn file_report(command: IdempotentRequest<NewReport>) -> Answer<Response> {
     command

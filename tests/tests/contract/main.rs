@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a failure here is a failed test"
 )]
 
@@ -16,6 +17,7 @@ mod mail;
 mod promises;
 mod reads;
 mod refusals;
+mod reports;
 mod reviews;
 mod script;
 mod threads;
@@ -91,6 +93,7 @@ async fn play(world: &World) -> Script {
     jobs::jobs(world, &trade, &mut script).await;
     threads::threads(world, &trade, &mut script).await;
     reviews::reviews(world, &trade, &mut script).await;
+    reports::reports(world, &trade, &mut script).await;
     tokens::tokens(world, &mut script).await;
     mail::mail(world, &mut script).await;
     refusals::refusals(world, &mut script).await;

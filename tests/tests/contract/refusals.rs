@@ -1,14 +1,16 @@
 //! Who and what is refused.
 
 use marketplace_core::staff::{
-    self, AfterQuery, ClaimAttempt, ClaimNextAttempt, CloseService, Connection, CreateRule, CreateToken, CreateUser,
-    DeleteRule, EditUser, EditUserInput, EndUserSession, ExportUser, FileOf, FileReason, Guard, ListAttempts,
-    ListAudit, ListEvents, ListJobHistory, ListJobs, ListMails, ListQuery, ListReviews, ListRules, ListServices,
-    ListThreads, ListTokens, ListUserNotes, ListUserSessions, ListUsers, NewRuleInput, NewTokenInput, NewUserInput,
-    NoteInput, NoticeInput, PostNotice, ReadThread, ReadingQuery, ReasonedInput, ReleaseAttempt, RemoveMessage,
-    ReopenService, ResendUserVerification, RetryMail, RevealUser, RevokeToken, SendPasswordReset, ShowAttempt, ShowJob,
-    ShowMail, ShowReview, ShowService, ShowStats, ShowThread, ShowUser, StretchQuery, UndoDecision, VerifyAudit,
-    ViewAttemptFile, ViewThreadFile, WarnUser, WarningInput, WhoAmI, WhyQuery, WriteUserNote,
+    self, AfterQuery, AssignReport, AssignReportInput, ClaimAttempt, ClaimNextAttempt, ClaimNextReport, ClaimReport,
+    CloseService, Connection, CreateRule, CreateToken, CreateUser, DeleteRule, EditUser, EditUserInput, EndUserSession,
+    EscalateReport, ExportUser, FileOf, FileReason, Guard, ListAttempts, ListAudit, ListEvents, ListJobHistory,
+    ListJobs, ListMails, ListQuery, ListReports, ListReviews, ListRules, ListServices, ListThreads, ListTokens,
+    ListUserNotes, ListUserSessions, ListUsers, NewRuleInput, NewTokenInput, NewUserInput, NoteInput, NoticeInput,
+    PostNotice, ReadThread, ReadingQuery, ReasonedInput, ReleaseAttempt, ReleaseReport, RemoveMessage, ReopenService,
+    ResendUserVerification, RetryMail, RevealUser, RevokeToken, SendPasswordReset, ShowAttempt, ShowJob, ShowMail,
+    ShowReport, ShowReview, ShowService, ShowStats, ShowThread, ShowUser, SkipReport, SnoozeReport, SnoozeReportInput,
+    StretchQuery, UndoDecision, UndoReport, VerifyAudit, ViewAttemptFile, ViewThreadFile, WarnUser, WarningInput,
+    WhoAmI, WhyQuery, WriteUserNote,
 };
 
 use std::sync::Arc;
@@ -25,14 +27,15 @@ use marketplace_core::{
         permission::{Permission, Role},
     },
     ids::{
-        AttachmentId, AttemptId, JobId, MailId, MessageId, ReviewId, RuleId, ServiceId, SessionId, ThreadId, TokenId,
-        UserId,
+        AttachmentId, AttemptId, CaseId, JobId, MailId, MessageId, ReviewId, RuleId, ServiceId, SessionId, ThreadId,
+        TokenId, UserId,
     },
     jobs::model::{JobFilter, JobReason, StaffJobAction},
     kyc::model::{Decision, DecisionKind, FileKind, KycFilter, KycReason},
     mail::model::MailFilter,
     messaging::model::{AccessReason, CloseReason, MessagesQuery, RemovalReason, ThreadAction, ThreadFilter},
     page::PageRequest,
+    reports::model::{AppealVerdict, ReportAction, ReportFilter},
     reviews::model::{ReviewAction, ReviewFilter},
     rules::model::{NewRule, RuleFilter, RuleKind},
     services::model::ServiceFilter,
@@ -40,7 +43,12 @@ use marketplace_core::{
     users::model::{EditUser as EditedUser, SessionFilter},
 };
 
-use crate::{because, dry, script::Script, world::World};
+use crate::{
+    because, dry,
+    reports::{dismiss, resolve},
+    script::Script,
+    world::World,
+};
 
 const UNKNOWN: &str = "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3f";
 
@@ -162,6 +170,31 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
     script.heard(format!("reviews_show {who}"), &api.call::<ShowReview>(review, (), ()).await);
     for action in [ReviewAction::Dismiss, ReviewAction::Remove { reason: RemovalReason::Spam }, ReviewAction::Restore] {
         script.heard(format!("reviews_act {who}"), &staff::act_on_review(api, review, &action, change.clone()).await);
+    }
+    let case: CaseId = UNKNOWN.parse().unwrap();
+    script.heard(
+        format!("reports_list {who}"),
+        &api.call::<ListReports>((), ListQuery::new(&ReportFilter::default(), &page), ()).await,
+    );
+    script.heard(format!("reports_show {who}"), &api.call::<ShowReport>(case, (), ()).await);
+    script.heard(format!("reports_next {who}"), &api.call::<ClaimNextReport>((), (), dry()).await.map(|_| ()));
+    script.heard(format!("reports_claim {who}"), &api.call::<ClaimReport>(case, (), change.clone()).await);
+    script.heard(format!("reports_release {who}"), &api.call::<ReleaseReport>(case, (), change.clone()).await);
+    script.heard(format!("reports_undo {who}"), &api.call::<UndoReport>(case, (), change.clone()).await);
+    script.heard(format!("reports_skip {who}"), &api.call::<SkipReport>(case, (), change.clone().into()).await);
+    let why = Change { note: Some("why".into()), ..Change::default() };
+    script.heard(format!("reports_escalate {who}"), &api.call::<EscalateReport>(case, (), why.into()).await);
+    let assign = AssignReportInput::new(None, change.clone());
+    script.heard(format!("reports_assign {who}"), &api.call::<AssignReport>(case, (), assign).await);
+    let snooze = SnoozeReportInput::new("2026-03-20T10:00:00Z".parse().unwrap(), change.clone());
+    script.heard(format!("reports_snooze {who}"), &api.call::<SnoozeReport>(case, (), snooze).await);
+    for decision in [resolve(&[ReportAction::Warn]), dismiss()] {
+        let decided = staff::decide_reports(api, case, decision, change.clone()).await;
+        script.heard(format!("reports_decide {who}"), &decided);
+    }
+    for reverse in [true, false] {
+        let verdict = AppealVerdict { fence: None, reverse, comment: None };
+        script.heard(format!("reports_appeal {who}"), &staff::decide_appeal(api, case, verdict, change.clone()).await);
     }
     let token: TokenId = UNKNOWN.parse().unwrap();
     let new = NewToken { name: who.into(), scopes: vec![Permission::KycRead], expires_in: 60, owner_id: None };

@@ -7,6 +7,7 @@ mod identity;
 mod marketplace;
 mod page;
 mod patches;
+mod reports;
 mod secrets;
 mod servers;
 mod sockets;

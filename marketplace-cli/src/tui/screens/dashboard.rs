@@ -174,7 +174,7 @@ impl Recent {
 /// A result.
 enum Came {
     /// The numbers.
-    Stats(Result<Stats>),
+    Stats(Result<Box<Stats>>),
     /// What else is to be known of what waits.
     Known(Result<Known>),
     /// The newest audit rows.
@@ -301,7 +301,7 @@ impl Screen for Dashboard {
                     match answer {
                         Ok(stats) => {
                             self.sample(&stats);
-                            ctx.heard(stats);
+                            ctx.heard(*stats);
                             self.tell(ctx);
                         }
                         Err(error) => ctx.fail_quietly("numbers", &error),
@@ -371,7 +371,7 @@ impl Screen for Dashboard {
             return;
         }
         self.due = now + if visible { SEEN } else { UNSEEN };
-        let id = ctx.load(Came::Stats, |api| async move { api.call::<ShowStats>((), (), ()).await });
+        let id = ctx.load(Came::Stats, |api| async move { api.call::<ShowStats>((), (), ()).await.map(Box::new) });
         self.stats = Some((id, now));
         if visible {
             self.known_due = self.known_due.min(now + KNOWN[0]);

@@ -203,7 +203,6 @@ fn stored(value: &impl serde::Serialize) -> Result<Value> {
     serde_json::to_string(value).map(Value::Text).map_err(Error::internal)
 }
 
-#[expect(clippy::too_many_lines, reason = "a row for each of three tables")]
 fn case(
     cast: &Users,
     about: &Candidate,

@@ -66,8 +66,8 @@ pub const HOME: Action =
     Action::new(&Spec { name: "reports", keys: "8", label: "reports", rank: 0, needs: None, help: "Reports" });
 
 actions! {
-    ACT, "act-on-report", "a", "act", 1, Some(Permission::ReportsWrite), "Act on what was reported: reasons, actions; of an appeal, take the decision back";
-    DISMISS, "dismiss-report", "x", "dismiss", 2, Some(Permission::ReportsWrite), "Leave it as it is: reasons; of an appeal, uphold the decision";
+    ACT, "act-on-report", "a", "act", 1, Some(Permission::ReportsWrite), "Act on what was reported; of an appeal: take the decision back";
+    DISMISS, "dismiss-report", "x", "dismiss", 2, Some(Permission::ReportsWrite), "Leave it as it is; of an appeal: uphold the decision";
     NEXT, "next-report", "n", "next", 3, Some(Permission::ReportsWrite), "Give this case back, and claim and open the next one";
     SKIP, "skip-report", "s", "skip", 4, Some(Permission::ReportsWrite), "Put this case behind the others for yourself, and open the next one";
     UNDO_LAST, "undo-report", "u", "undo", 5, Some(Permission::ReportsWrite), "Take the latest decision back, with what it did, within 10 s";
@@ -184,6 +184,10 @@ impl Reports {
 
     /// Returns the open case, if it is claimed by this console's user and can be decided. Shows a notice otherwise.
     fn held(&self, ctx: &mut Ctx) -> Option<ReportSummary> {
+        if self.browser.list.rows.marked_count() > 0 {
+            ctx.refuse("each case of reports is decided for itself: Esc clears the marks");
+            return None;
+        }
         let Some(case) = self.open() else {
             ctx.refuse("open a case that waits first (Enter)");
             return None;
@@ -207,17 +211,25 @@ impl Reports {
         Target { id: case.id, name: case.name(), version: None }
     }
 
-    /// Claims the open case, where it can be.
-    fn claim(&mut self, ctx: &mut Ctx) {
-        let Some(row) = self.browser.subject() else { return };
-        let is_free = row.claim.as_ref().is_none_or(|claim| claim.mine || claim.expires_at <= ctx.now());
-        if !row.status.is_waiting() || !is_free || !ctx.may(Permission::ReportsWrite) || ctx.gate.check().is_err() {
+    /// Opens the row under the cursor: claims it where it can be claimed, and shows it only where it cannot.
+    fn look(&mut self, action: Action, ctx: &mut Ctx) {
+        let Some(row) = self.browser.subject().cloned() else { return };
+        let claim = row.claim.as_ref().filter(|claim| ctx.now() < claim.expires_at);
+        if self.open().is_some() && claim.is_some_and(|claim| claim.mine) {
             return;
         }
-        let target = Self::target(row);
-        self.browser.change(&[target], "Claim", "claimed", ctx, |api, id, _| {
-            Box::pin(async move { api.call::<ClaimReport>(id, (), Change::default()).await })
-        });
+        let is_free = row.status.is_waiting() && claim.is_none_or(|claim| claim.mine);
+        if is_free && ctx.may(Permission::ReportsWrite) && ctx.gate.check().is_ok() {
+            self.browser.in_detail = true;
+            self.browser.detail.take_if(|detail| detail.case.id != row.id);
+            self.browser.change(&[Self::target(&row)], "Claim", "claimed", ctx, |api, id, _| {
+                Box::pin(async move { api.call::<ClaimReport>(id, (), Change::default()).await })
+            });
+        } else if self.browser.in_detail && self.browser.detail.is_none() {
+            self.browser.load(row.id, ctx);
+        } else {
+            self.browser.action(action, ctx);
+        }
     }
 
     /// Gives the open case back.
@@ -231,11 +243,22 @@ impl Reports {
     }
 
     /// Claims and opens the next case.
-    fn advance(&mut self, ctx: &mut Ctx) {
-        if self.next.is_none() {
-            let claim = |api: Connection| async move { api.call::<ClaimNextReport>((), (), Change::default()).await };
-            self.next = Some(ctx.act("", Came, claim));
+    fn advance(&mut self, along: Along, ctx: &mut Ctx) {
+        if self.next.is_some() {
+            return;
         }
+        let claim = |api: Connection| async move {
+            if let Along::SkipFirst(id) = along {
+                api.call::<SkipReport>(id, (), Change::default().into()).await?;
+            }
+            let next = api.call::<ClaimNextReport>((), (), Change::default()).await?;
+            if let (Along::ReleaseAfter(id), Some(_)) = (along, &next) {
+                // If this fails, the claim expires.
+                drop(api.call::<ReleaseReport>(id, (), Change::default()).await);
+            }
+            Ok(next)
+        };
+        self.next = Some(ctx.act("", Came, claim));
     }
 
     fn arrived(&mut self, answer: Result<Option<ReportCase>>, ctx: &mut Ctx) {
@@ -247,7 +270,7 @@ impl Reports {
                 self.browser.in_detail = true;
             }
             Ok(None) => {
-                self.browser.in_detail = false;
+                self.browser.in_detail = self.browser.detail.is_some();
                 ctx.say("nothing else waits");
                 self.browser.list.rows.refresh();
             }
@@ -315,16 +338,13 @@ impl Reports {
     fn leave_to_next(&mut self, id: CaseId, ctx: &mut Ctx) {
         self.browser.list.rows.remove(id);
         self.browser.detail = None;
-        self.advance(ctx);
+        self.advance(Along::Nothing, ctx);
     }
 
     fn skip(&mut self, ctx: &mut Ctx) {
         let Some(case) = self.held(ctx) else { return };
-        self.browser.change(&[Self::target(&case)], "Skip", "skipped", ctx, |api, id, _| {
-            Box::pin(async move { api.call::<SkipReport>(id, (), Change::default().into()).await })
-        });
         self.browser.detail = None;
-        self.advance(ctx);
+        self.advance(Along::SkipFirst(case.id), ctx);
     }
 
     fn take_over(&mut self, ctx: &mut Ctx) {
@@ -355,6 +375,16 @@ impl Reports {
         self.browser.list.rows.refresh();
         self.browser.list.rows.select(id);
     }
+}
+
+/// What becomes of the open case when the next one is claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Along {
+    Nothing,
+    /// It is skipped before: the next one may be it again.
+    SkipFirst(CaseId),
+    /// It is given back once there is another.
+    ReleaseAfter(CaseId),
 }
 
 /// What is asked about besides decisions.
@@ -397,8 +427,9 @@ impl Screen for Reports {
             ACT => self.ask(true, ctx),
             DISMISS => self.ask(false, ctx),
             NEXT => {
-                self.give_back(ctx);
-                self.advance(ctx);
+                let mine = self.open().filter(|case| case.claim.as_ref().is_some_and(|claim| claim.mine));
+                let along = mine.map_or(Along::Nothing, |case| Along::ReleaseAfter(case.id));
+                self.advance(along, ctx);
             }
             SKIP => self.skip(ctx),
             UNDO_LAST => self.undo(ctx),
@@ -407,8 +438,7 @@ impl Screen for Reports {
             MINE => self.take_over(ctx),
             Action::REPEAT => ctx.refuse("each case of reports is decided for itself"),
             Action::OPEN | Action::RIGHT => {
-                self.browser.action(action, ctx);
-                self.claim(ctx);
+                self.look(action, ctx);
             }
             Action::BACK | Action::LEFT if self.browser.in_detail => {
                 self.give_back(ctx);
