@@ -4,6 +4,7 @@ use std::{
     collections::HashSet,
     io::{BufRead, IsTerminal, Read},
     str::FromStr,
+    sync::atomic::Ordering,
     time::Duration,
 };
 
@@ -151,6 +152,9 @@ impl Context {
     /// An error that says that it is done, where only its result cannot be printed.
     pub fn print_change<T: Row>(&self, result: &T, change: &ChangeArgs) -> Outcome {
         if !change.dry_run {
+            if self.lines.get().is_some_and(|lines| lines.is_brief.load(Ordering::Relaxed)) {
+                return Ok(());
+            }
             return self.out.item(result).map_err(|failure| self.done(failure));
         }
         self.out.note("dry run: nothing was changed");

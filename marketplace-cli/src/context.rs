@@ -46,6 +46,8 @@ pub enum Assent {
 pub struct Lines {
     typed: Mutex<mpsc::Receiver<String>>,
     assent: std::sync::Mutex<Assent>,
+    /// Whether the result of a change is told by whoever asked for it.
+    pub is_brief: AtomicBool,
     /// What every command works on.
     pub api: Connection,
 }
@@ -61,7 +63,7 @@ impl Lines {
                 }
             }
         });
-        Self { typed: Mutex::new(typed), assent: std::sync::Mutex::default(), api }
+        Self { typed: Mutex::new(typed), assent: std::sync::Mutex::default(), is_brief: AtomicBool::new(false), api }
     }
 
     /// Returns how the next question is answered, once.

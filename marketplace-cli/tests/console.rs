@@ -192,10 +192,10 @@ fn a_shift_line_by_line() {
     for told in [
         "identity checks waiting: ",
         "claimed by  you",
-        "approved by local:",
+        "approve: done; undo takes it back",
         "Why? document_expired, ",
         "Reject for good ",
-        "retry (document_unreadable)",
+        "retry: done; undo takes it back",
         "1. role worker, status ",
         "text     called them",
         "delete confirms it: ",

@@ -1,7 +1,7 @@
 //! `marketplace tui --plain`: the console line by line, for screen readers and for terminals that can do no more. A line
 //! is the name of one of the console's actions, and runs the command of the same name on what is open.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::atomic::Ordering, time::Duration};
 
 use futures::future::LocalBoxFuture;
 use marketplace_core::{
@@ -136,6 +136,7 @@ impl Desk<'_> {
                 // Of what is under way, such as a list that is watched.
                 _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted("stopped".into())),
             };
+            self.brief(false);
             match outcome {
                 Err(Failure::BrokenPipe) => return Err(Failure::BrokenPipe),
                 Err(failure) => {
@@ -207,6 +208,13 @@ impl Desk<'_> {
         let outcome = (self.program.run)(words).await;
         self.context.answer_with(Assent::Asked);
         outcome
+    }
+
+    /// Settles whether results of changes are printed.
+    fn brief(&self, is_brief: bool) {
+        if let Some(lines) = self.context.lines.get() {
+            lines.is_brief.store(is_brief, Ordering::Relaxed);
+        }
     }
 
     fn help(&self) -> Outcome {
@@ -371,10 +379,17 @@ impl Desk<'_> {
         let words = vec!["kyc".into(), act.into(), id.to_string(), "--fence".into(), fence.to_string()];
         // Like a key: what can be taken back is not asked about where nothing has to be chosen.
         let assent = if act == "approve" { Assent::Given } else { Assent::Asked };
-        self.run([words, arguments(act, rest)].concat(), assent).await?;
+        let arguments = arguments(act, rest);
+        // What was decided has just been read; what would be is worth reading.
+        let is_dry = arguments.iter().any(|word| word == "--dry-run");
+        self.brief(!is_dry);
+        self.run([words, arguments].concat(), assent).await?;
+        if is_dry {
+            return Ok(());
+        }
         self.case = None;
         self.decided = Some(id);
-        self.say("done: undo takes it back, within 10 seconds")?;
+        self.say(&format!("{act}: done; undo takes it back, within 10 seconds"))?;
         self.next().await
     }
 
