@@ -184,6 +184,14 @@ pub fn moment(text: &str) -> Result<Timestamp, String> {
     whole.parse().map_err(|_| "not a time, such as 7d, 12h, 2026-03-02 or 2026-03-02T10:00:00Z".into())
 }
 
+/// Parses a time to come: a span from now, a date (in UTC), or a time in RFC 3339.
+pub fn later(text: &str) -> Result<Timestamp, String> {
+    match span(text) {
+        Ok(seconds) => Ok(SystemClock.now() + Duration::from_secs(seconds)),
+        Err(_) => moment(text).map_err(|_| "not a time, such as 3h, 2d, 2026-03-02 or 2026-03-02T10:00:00Z".into()),
+    }
+}
+
 /// Parses a typed id.
 pub fn id<T: FromStr>(text: &str) -> Result<T, String> {
     text.trim().parse().map_err(|_| "not an id, such as 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d".into())

@@ -13,9 +13,9 @@ use crate::{
         change::{Changed, IdentityProof, RestrictionReason},
         error::{Error, Result},
         ids::UserId,
-        permission::{Permission, Role},
+        permission::{Permission, Role, permissions},
     },
-    jobs, maintenance,
+    jobs, kyc, maintenance,
     operation::Operation,
     platform::db::Conn,
     records::{
@@ -185,6 +185,9 @@ async fn act_in(
             let by = op.actor().principal();
             store::set_status(conn, id, status, reason.map(|reason| (reason, &by)), now).await?;
             services::worker_changed(conn, now, id).await?;
+            if matches!(status, Status::Banned | Status::Frozen) {
+                end_reviews(op, conn, &account, None).await?;
+            }
             if status == Status::Banned {
                 forbid(op, conn, &account).await?;
             }
@@ -195,6 +198,7 @@ async fn act_in(
         }
         Step::Role(role) => {
             store::set_role(conn, id, role, now).await?;
+            end_reviews(op, conn, &account, Some(role)).await?;
             // What was prepared before, by whomever, must not come into the new powers.
             auth::store::revoke_all(conn, id, None, now).await?;
             auth::store::drop_outstanding(conn, id).await?;
@@ -241,6 +245,21 @@ async fn act_in(
         events::append(op, conn, EventKind::UserChanged, &id.to_string(), Some(id)).await?;
     }
     Ok(Changed { changed, item: detail(conn, id, now).await? })
+}
+
+/// Ends what a member of staff is at work on who loses their rights, or has those of another role from now on.
+pub(super) async fn end_reviews(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    account: &Account,
+    role: Option<Role>,
+) -> Result<()> {
+    if !permissions(account.role).contains(&Permission::KycWrite) {
+        return Ok(());
+    }
+    let tokens = tokens::principals_of(conn, account.id).await?;
+    let is_assignable = role.is_some_and(|role| permissions(role).contains(&Permission::KycWrite));
+    kyc::end_rights(op, conn, account.id, tokens, is_assignable).await
 }
 
 /// Ends what a ban forbids, and sends the link that is left to a banned person.

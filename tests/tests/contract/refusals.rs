@@ -24,7 +24,7 @@ use marketplace_core::{
     },
     ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{JobFilter, JobReason, StaffJobAction},
-    kyc::model::{Decision, DecisionKind, FileKind, KycFilter, KycReason},
+    kyc::model::{Decision, DecisionKind, FileKind, KycFilter, KycReason, Triage},
     mail::model::MailFilter,
     messaging::model::{AccessReason, CloseReason, MessagesQuery, RemovalReason, ThreadAction, ThreadFilter},
     page::PageRequest,
@@ -71,6 +71,10 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
     script.heard(format!("kyc_next {who}"), &api.call::<ClaimNextAttempt>((), (), change.clone()).await);
     script.heard(format!("kyc_claim {who}"), &api.call::<ClaimAttempt>(attempt, (), change.clone()).await);
     script.heard(format!("kyc_release {who}"), &api.call::<ReleaseAttempt>(attempt, (), change.clone()).await);
+    for what in [Triage::Skip, Triage::Snooze { until: None }, Triage::Assign { to: None }, Triage::Escalate] {
+        let change = Change { note: Some("so".into()), ..Change::default() };
+        script.heard(format!("kyc_triage {} {who}", what.act()), &staff::triage(api, attempt, what, change).await);
+    }
     for kind in [DecisionKind::Approve, DecisionKind::Retry, DecisionKind::Reject, DecisionKind::Revoke] {
         let reasons = if kind == DecisionKind::Approve { Vec::new() } else { vec![KycReason::Other] };
         let decision = Decision { kind, fence: None, reasons, comment: Some("so".into()) };

@@ -35,6 +35,9 @@ impl Row for KycSummary {
         Column::new("SUBMITTED", "submitted_at", Kind::Time),
         Column::optional("CLAIMED BY", "claim.label", Kind::Text),
         Column::optional("CLAIM ENDS", "claim.expires_at", Kind::Time),
+        Column::optional("ASSIGNED TO", "assignee.name", Kind::Text),
+        Column::optional("SNOOZED UNTIL", "snoozed_until", Kind::Time),
+        Column::optional("ESCALATED", "escalated_at", Kind::Time),
     ];
     fn timeline() -> Option<Timeline> {
         Some(Timeline { path: "submitted_at", list: None, order: Order::Mixed })
@@ -57,6 +60,10 @@ impl Row for KycSummary {
             "claim.mine",
             "claim.fence",
             "claim.expires_at",
+            "snoozed_until",
+            "assignee.id",
+            "assignee.name",
+            "escalated_at",
             "version",
         ])
     }
@@ -81,7 +88,7 @@ impl Row for KycCase {
         let mut fields: Vec<String> = within("attempt", KycSummary::fields()).collect();
         fields.extend(names(&["files", "files_deleted_at"]));
         fields.extend(within("decision", decision_fields()));
-        fields.push("others".into());
+        fields.extend(names(&["history", "others"]));
         fields.extend(within("user", UserSummary::fields()));
         fields
     }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Notice, Record, case, lock_account, mail_subject, notify, record, set_standing};
+use super::{
+    Notice, Record, case, lock_account, mail_subject, notify, record,
+    review::{require_level, set_claim},
+    set_standing,
+};
 use crate::{
     accounts::model::Account,
     base::{
@@ -14,9 +18,9 @@ use crate::{
     },
     kyc::{
         attempt::{Attempt, Deciding, Undo, Undoing, UserKyc},
-        model::{CLAIM, Decision, DecisionKind, DecisionMade, KycCase, UNDO},
+        model::{Decision, DecisionKind, DecisionMade, KycCase, UNDO},
         status::KycStatus,
-        store::{self, Decided, NewClaim},
+        store::{self, Decided},
     },
     operation::Operation,
     platform::db::Conn,
@@ -46,6 +50,7 @@ pub async fn decide(op: &Operation, id: AttemptId, decision: &Decision) -> Resul
         let account = lock_account(conn, subject).await?;
         let mut attempt = store::lock(conn, id).await?;
         op.check_version(attempt.version)?;
+        require_level(&op, &attempt)?;
         let changed = match attempt.deciding(op.now(), &op.actor().principal(), &decision)? {
             Deciding::Unchanged => false,
             Deciding::Decided { fence } => {
@@ -173,13 +178,7 @@ async fn restore(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, undo: U
     match undo.approval {
         None => {
             store::set_decision(conn, attempt, KycStatus::Pending, fence, Decided::default()).await?;
-            let claim = NewClaim {
-                holder: &op.actor().principal(),
-                label: &op.actor().label(),
-                expires_at: op.now() + CLAIM,
-                fence,
-            };
-            store::set_claim(conn, attempt.id, &claim).await?;
+            set_claim(op, conn, attempt, fence).await?;
         }
         Some(approval) => {
             let DecisionMade { status, reasons, comment, note, by, at, undo_until } = approval;

@@ -53,13 +53,24 @@ impl Listed for KycSummary {
 }
 
 impl Typed for KycFilter {
-    const WORDS: &'static [(&'static str, &'static [&'static str])] =
-        &[("status", KycStatus::NAMES), ("document_type", DocumentType::NAMES), ("user_id", &[])];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[
+        ("status", KycStatus::NAMES),
+        ("document_type", DocumentType::NAMES),
+        ("user_id", &[]),
+        ("assigned_to", &[]),
+        ("set", &["snoozed", "escalated"]),
+    ];
     const FREE_TEXT: bool = false;
     fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
         match word {
             "status" => self.status = Some(value.parse()?),
             "document_type" => self.document_type = Some(value.parse()?),
+            "assigned_to" => self.assigned_to = Some(value.parse().map_err(|_| String::new())?),
+            "set" => match value {
+                "snoozed" => self.snoozed = true,
+                "escalated" => self.escalated = true,
+                _ => return Err(String::new()),
+            },
             _ => self.user_id = Some(value.parse().map_err(|_| String::new())?),
         }
         Ok(())
@@ -69,6 +80,12 @@ impl Typed for KycFilter {
         flag(&mut flags, "status", self.status);
         flag(&mut flags, "document-type", self.document_type);
         flag(&mut flags, "user-id", self.user_id);
+        flag(&mut flags, "assigned-to", self.assigned_to);
+        for (is_asked, name) in [(self.snoozed, " --snoozed"), (self.escalated, " --escalated")] {
+            if is_asked {
+                flags.push_str(name);
+            }
+        }
         flags
     }
 }

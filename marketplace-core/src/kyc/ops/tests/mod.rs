@@ -4,6 +4,7 @@ mod races;
 mod review;
 mod submit;
 mod time;
+mod triage;
 
 use std::{io::Cursor, sync::LazyLock, time::Duration};
 
