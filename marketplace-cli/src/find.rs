@@ -124,7 +124,7 @@ impl Findable for AttemptId {
         if !is_listed {
             return Ok(Page { items: Vec::new(), next: None });
         }
-        let filter = KycFilter { status, ..KycFilter::default() };
+        let filter = KycFilter { status, all: status.is_none(), ..KycFilter::default() };
         Ok(api.call::<ListAttempts>((), ListQuery::new(&filter, page), ()).await?.map(|row| row.id))
     }
 }

@@ -37,6 +37,9 @@ pub enum Verb {
         marketplace kyc list --status rejected --limit 0 -o csv\n  \
         marketplace kyc list --document-type passport --fields id,name,submitted_at")]
     List {
+        /// Only of people whom this finds, as `users list --q` does: words of the name, an address, a number, an id
+        #[arg(long, value_name = "TEXT")]
+        q: Option<String>,
         /// Only in this state; without one, all that wait for a decision
         #[arg(long, value_parser = one_of::<KycStatus>(KycStatus::NAMES))]
         status: Option<KycStatus>,
@@ -55,6 +58,9 @@ pub enum Verb {
         /// Only those that wait for an admin
         #[arg(long)]
         escalated: bool,
+        /// All that wait, what is set aside or for somebody else among them
+        #[arg(long, conflicts_with_all = ["assigned_to", "snoozed", "escalated"])]
+        all: bool,
         /// Only those that you hold a claim on
         #[arg(long)]
         mine: bool,
@@ -285,7 +291,7 @@ struct NoteOverride {
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let out = &context.out;
     match verb {
-        Verb::List { status, document_type, user_id, assigned_to, snoozed, escalated, mine, watch, range } => {
+        Verb::List { q, status, document_type, user_id, assigned_to, snoozed, escalated, all, mine, watch, range } => {
             out.check::<KycSummary>()?;
             let api = context.connect().await?;
             let user_id = optional(&api, user_id.as_ref()).await?;
@@ -293,7 +299,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
                 Some(who) => Some(colleague(&api, who).await?),
                 None => None,
             };
-            let filter = KycFilter { status, document_type, user_id, assigned_to, snoozed, escalated };
+            let filter = KycFilter { q, status, document_type, user_id, assigned_to, snoozed, escalated, all };
             let fetch = async |page| {
                 let mut page = api.call::<ListAttempts>((), ListQuery::new(&filter, &page), ()).await?;
                 if mine {

@@ -450,12 +450,16 @@ pub struct OwnAttempt {
     pub comment: Option<String>,
 }
 
-/// Which attempts. Without `assigned_to`, `snoozed` and `escalated`, those that wait are the caller's queue: nothing that is set
+/// Which attempts. Without `assigned_to`, `snoozed`, `escalated` and `all`, those that wait are the caller's queue: nothing that is set
 /// aside or given to somebody else, and what was escalated for admins only. Who decides nothing sees all that wait.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct KycFilter {
+    /// Only of people whom this finds, as in the list of users: beginnings of words of the name, a whole address, number or id.
+    /// Finds cases wherever they wait. Needs `users:read`; more than 100 people are too many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
     /// Only in this state; without one, all that wait for a decision (`pending` and `in_review`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", param(inline))]
@@ -476,6 +480,9 @@ pub struct KycFilter {
     /// Only those that wait for an admin.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub escalated: bool,
+    /// All that wait, what is set aside or for somebody else among them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
 }
 
 impl KycFilter {
@@ -484,12 +491,18 @@ impl KycFilter {
     /// # Errors
     /// `invalid` with the parameter.
     pub(crate) fn check_triage(&self) -> Result<()> {
-        let asked =
-            [("/assigned_to", self.assigned_to.is_some()), ("/snoozed", self.snoozed), ("/escalated", self.escalated)];
+        let asked = [
+            ("/assigned_to", self.assigned_to.is_some()),
+            ("/snoozed", self.snoozed),
+            ("/escalated", self.escalated),
+            ("/all", self.all),
+        ];
         let mut asked = asked.into_iter().filter(|(_, is_asked)| *is_asked).map(|(name, _)| name);
         let (first, second) = (asked.next(), asked.next());
         match (first, second) {
-            (Some(_), Some(name)) => Err(Error::invalid(name, "goes with none of assigned_to, snoozed and escalated")),
+            (Some(_), Some(name)) => {
+                Err(Error::invalid(name, "goes with none of assigned_to, snoozed, escalated and all"))
+            }
             (Some(name), None) if !matches!(self.status, None | Some(KycStatus::Pending)) => {
                 Err(Error::invalid(name, "goes with no status but pending"))
             }

@@ -32,6 +32,7 @@ mod kyc;
 mod mail;
 mod model;
 mod reviews;
+mod series;
 mod threads;
 mod tokens;
 mod users;
@@ -46,6 +47,7 @@ pub use mail::*;
 pub use model::{Identity, Stats};
 pub use operation::*;
 pub use reviews::*;
+pub use series::*;
 pub use threads::*;
 pub use tokens::*;
 pub use users::*;
@@ -53,6 +55,7 @@ pub use users::*;
 /// Visits every operation.
 pub fn visit(visitor: &mut impl Visitor) {
     general::visit(visitor);
+    series::visit(visitor);
     kyc::visit(visitor);
     users::visit(visitor);
     jobs::visit(visitor);

@@ -1,6 +1,6 @@
 //! What staff do to users: freeze, ban, delete and their opposites, roles, sessions.
 
-use super::{erase::erase, ops::detail};
+use super::{erase::erase, ops::detail, rights::end_reviews};
 use crate::{
     accounts::{
         keep_note,
@@ -13,9 +13,9 @@ use crate::{
         change::{Changed, IdentityProof, RestrictionReason},
         error::{Error, Result},
         ids::UserId,
-        permission::{Permission, Role, permissions},
+        permission::{Permission, Role},
     },
-    jobs, kyc, maintenance,
+    jobs, maintenance,
     operation::Operation,
     platform::db::Conn,
     records::{
@@ -245,21 +245,6 @@ async fn act_in(
         events::append(op, conn, EventKind::UserChanged, &id.to_string(), Some(id)).await?;
     }
     Ok(Changed { changed, item: detail(conn, id, now).await? })
-}
-
-/// Ends what a member of staff is at work on who loses their rights, or has those of another role from now on.
-pub(super) async fn end_reviews(
-    op: &Operation,
-    conn: &mut Conn<'_>,
-    account: &Account,
-    role: Option<Role>,
-) -> Result<()> {
-    if !permissions(account.role).contains(&Permission::KycWrite) {
-        return Ok(());
-    }
-    let tokens = tokens::principals_of(conn, account.id).await?;
-    let is_assignable = role.is_some_and(|role| permissions(role).contains(&Permission::KycWrite));
-    kyc::end_rights(op, conn, account.id, tokens, is_assignable).await
 }
 
 /// Ends what a ban forbids, and sends the link that is left to a banned person.

@@ -1,6 +1,6 @@
 //! Erasure (GDPR art. 17): personal fields and files go; what other people need stays.
 
-use super::actions::end_reviews;
+use super::rights::end_reviews;
 use crate::{
     accounts::{model::Account, store},
     app::App,

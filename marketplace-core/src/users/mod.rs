@@ -25,6 +25,7 @@ mod everybody;
 mod me;
 pub mod model;
 mod ops;
+mod rights;
 
 pub use actions::act;
 #[cfg(test)]

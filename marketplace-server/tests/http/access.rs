@@ -156,6 +156,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("GET", "/v1/admin/whoami", SIGNED_IN, none.clone()),
         ("GET", "/v1/admin/stats", "s a u", none.clone()),
         ("GET", "/v1/admin/events", "s a u", none.clone()),
+        ("GET", "/v1/admin/stats/series", "s a u", none.clone()),
         ("GET", "/v1/admin/kyc", "s a u", none.clone()),
         ("POST", "/v1/admin/kyc/next", "s a", none.clone()),
         ("GET", "/v1/admin/kyc/{id}", "s a u", none.clone()),

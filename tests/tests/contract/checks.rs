@@ -2,7 +2,7 @@
 
 use marketplace_core::staff::{
     self, ClaimAttempt, ClaimNextAttempt, Connection, FileOf, ListAttempts, ListAudit, ListQuery, ReleaseAttempt,
-    ShowAttempt, ShowStats, UndoDecision, ViewAttemptFile,
+    SeriesBy, SeriesQuery, ShowAttempt, ShowSeries, ShowStats, UndoDecision, ViewAttemptFile,
 };
 use std::time::Duration;
 
@@ -111,6 +111,14 @@ pub async fn checks(world: &World, script: &mut Script) {
         "audit_list about one",
         &lea.call::<ListAudit>((), ListQuery::new(&about, &PageRequest::first(200)), ()).await,
     );
+    for by in SeriesBy::ALL {
+        let query = SeriesQuery { by: Some(*by), ..SeriesQuery::default() };
+        let series = lea.call::<ShowSeries>((), query, ()).await;
+        assert!(series.as_ref().is_ok_and(|series| !series.rows.is_empty()), "{series:?}");
+        script.heard(format!("series by {by}"), &series);
+    }
+    let long = SeriesQuery { since: Some("2001-01-01T00:00:00Z".parse().unwrap()), ..SeriesQuery::default() };
+    script.heard("series of too long a time", &lea.call::<ShowSeries>((), long, ()).await);
     script.heard("stats at the end", &lea.call::<ShowStats>((), (), ()).await);
 }
 
@@ -135,12 +143,14 @@ async fn triage(world: &World, script: &mut Script, sam: &Connection, lea: &Conn
         script.heard(format!("kyc_triage {name}"), &staff::triage(api, id, what, change).await);
     }
     let lists = [
-        KycFilter { escalated: true, ..KycFilter::default() },
-        KycFilter { assigned_to: Some(leas_id), ..KycFilter::default() },
-        KycFilter { snoozed: true, escalated: true, ..KycFilter::default() },
+        ("escalated", KycFilter { escalated: true, ..KycFilter::default() }),
+        ("assigned", KycFilter { assigned_to: Some(leas_id), ..KycFilter::default() }),
+        ("both", KycFilter { snoozed: true, escalated: true, ..KycFilter::default() }),
+        ("by name", KycFilter { q: Some("work".into()), ..KycFilter::default() }),
+        ("nobody's", KycFilter { q: Some(" ".into()), ..KycFilter::default() }),
     ];
-    for filter in lists {
+    for (name, filter) in lists {
         let found = sam.call::<ListAttempts>((), ListQuery::new(&filter, &PageRequest::default()), ()).await;
-        script.heard(format!("kyc_list {filter:?}"), &found);
+        script.heard(format!("kyc_list {name}"), &found);
     }
 }

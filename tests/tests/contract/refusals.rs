@@ -4,9 +4,9 @@ use marketplace_core::staff::{
     self, AfterQuery, ClaimAttempt, ClaimNextAttempt, Connection, CreateToken, CreateUser, ExportUser, FileOf, Guard,
     ListAttempts, ListAudit, ListEvents, ListJobHistory, ListJobs, ListMails, ListQuery, ListReviews, ListThreads,
     ListTokens, ListUserNotes, ListUsers, NewTokenInput, NewUserInput, NoteInput, NoticeInput, PostNotice, ReadThread,
-    ReadingQuery, ReasonedInput, ReleaseAttempt, RemoveMessage, RetryMail, RevealUser, RevokeToken, ShowAttempt,
-    ShowJob, ShowReview, ShowStats, ShowThread, ShowUser, StretchQuery, UndoDecision, VerifyAudit, ViewAttemptFile,
-    WhoAmI, WriteUserNote,
+    ReadingQuery, ReasonedInput, ReleaseAttempt, RemoveMessage, RetryMail, RevealUser, RevokeToken, SeriesQuery,
+    ShowAttempt, ShowJob, ShowReview, ShowSeries, ShowStats, ShowThread, ShowUser, StretchQuery, UndoDecision,
+    VerifyAudit, ViewAttemptFile, WhoAmI, WriteUserNote,
 };
 
 use std::sync::Arc;
@@ -62,6 +62,9 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
     let new = NewUser { role: Role::Client, email: format!("{who}@example.org"), name: who.into(), phone: None };
     let whoami = api.call::<WhoAmI>((), (), ()).await.map(|identity| (identity.role, identity.permissions));
     script.heard(format!("whoami {who}"), &whoami);
+    let series = SeriesQuery::default();
+    script
+        .heard(format!("series {who}"), &api.call::<ShowSeries>((), series, ()).await.map(|series| series.rows.len()));
     script.heard(format!("stats {who}"), &api.call::<ShowStats>((), (), ()).await.map(|_| ()));
     script.heard(
         format!("kyc_list {who}"),

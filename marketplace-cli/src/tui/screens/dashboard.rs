@@ -29,7 +29,7 @@ use super::super::{
     component::{Registered, Screen},
     ctx::{Ctx, PATIENCE, Request},
     jump::Relations,
-    keymap::{Action, Rows, ScreenInfo, Spec},
+    keymap::{Action, Rows, ScreenInfo, Spec, actions},
     message::{LoadId, Message},
     text,
     theme::{self, Style},
@@ -39,7 +39,7 @@ use super::super::{
         rows::{self, count},
     },
 };
-use super::audit;
+use super::{audit, charts::Charts};
 
 /// The interval of loading the numbers while they are visible.
 const SEEN: Duration = Duration::from_secs(2);
@@ -51,6 +51,10 @@ const SOON: Duration = Duration::from_millis(300);
 /// The action that leads here.
 pub const HOME: Action =
     Action::new(&Spec { name: "dashboard", keys: "1", label: "dashboard", rank: 0, needs: None, help: "Dashboard" });
+
+actions! {
+    SPAN, "span", "s", "24 h, 7 d, 30 d", 0, None, "The charts over 24 hours, 7 days or 30 days";
+}
 
 /// Rows of the audit log of which the recent actions are made.
 const LOOKED_AT: u16 = 100;
@@ -191,6 +195,7 @@ pub struct Dashboard {
     recent_load: Option<LoadId>,
     recent: Paged<Recent>,
     samples: VecDeque<Sample>,
+    charts: Charts,
     due: Timestamp,
     failed: bool,
 }
@@ -199,7 +204,15 @@ impl Default for Dashboard {
     fn default() -> Self {
         let recent = Paged::default();
         let samples = VecDeque::new();
-        Self { stats: None, recent_load: None, recent, samples, due: Timestamp::EPOCH, failed: false }
+        Self {
+            stats: None,
+            recent_load: None,
+            recent,
+            samples,
+            charts: Charts::default(),
+            due: Timestamp::EPOCH,
+            failed: false,
+        }
     }
 }
 
@@ -209,7 +222,7 @@ impl Registered for Dashboard {
         tab: "Dash",
         title: "the dashboard",
         rows: Rows::None,
-        own: &[],
+        own: ACTIONS,
         chosen: &[Action::GO_USER, Action::GO_KYC],
         by_id: None,
     };
@@ -222,6 +235,10 @@ impl Screen for Dashboard {
                 if let Some(row) = self.recent.selected() {
                     ctx.requests.push(Request::Popup(row.detail(ctx)));
                 }
+                true
+            }
+            SPAN => {
+                self.charts.turn(ctx);
                 true
             }
             _ => self.recent.moved(action),
@@ -263,7 +280,7 @@ impl Screen for Dashboard {
                 ctx.dirty = true;
                 None
             }
-            Err(other) => Some(other),
+            Err(other) => self.charts.message(other, ctx),
         }
     }
 
@@ -279,6 +296,7 @@ impl Screen for Dashboard {
 
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
         let now = ctx.now();
+        self.charts.tick(visible, ctx);
         if !ctx.gate.away()
             && let Some(others) = ctx.colleagues.due(now)
         {
@@ -372,7 +390,11 @@ impl Dashboard {
         let trade = if trade.is_empty() { low } else { trade };
         if area.width >= CHARTS.0 && recent.height > CHARTS.1 + 4 {
             let [charts, rest] = recent.layout(&Layout::vertical([Constraint::Length(CHARTS.1), Constraint::Min(3)]));
-            self.draw_charts(charts, buf, ctx);
+            if self.charts.is_loaded() {
+                self.charts.draw(charts, buf, ctx);
+            } else {
+                self.draw_charts(charts, buf, ctx);
+            }
             recent = rest;
         }
         let panes = [

@@ -56,6 +56,9 @@ pub(super) struct Attempt {
     #[serde(deserialize_with = "json::opt_micros")]
     pub escalated_at: Option<Timestamp>,
     pub assignee_name: Option<String>,
+    /// Since when the claim is held, or was held under which it was decided.
+    #[serde(deserialize_with = "json::opt_micros")]
+    pub claimed_at: Option<Timestamp>,
 }
 
 /// The lane of the cases that anybody may take.

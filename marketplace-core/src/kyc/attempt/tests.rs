@@ -43,6 +43,7 @@ fn waiting() -> Attempt {
         assigned_to: None,
         escalated_at: None,
         assignee_name: None,
+        claimed_at: None,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
         error::{Error, Result},
         ids::AttemptId,
         permission::Permission,
+        principal::Principal,
         time::Timestamp,
     },
     kyc::{
@@ -28,6 +29,7 @@ use crate::{
         audit::AuditAction,
         events::EventKind,
         mail::{self, Template},
+        series::{self, Happened, SeriesKind},
     },
 };
 
@@ -121,6 +123,10 @@ async fn apply(
         undo: Some(json(&undo)?),
     };
     store::set_decision(conn, attempt, status, fence, decided).await?;
+    let held = attempt.claim_holder.as_ref() == Some(&op.actor().principal()) && decision.kind != DecisionKind::Revoke;
+    let claimed_at = attempt.claimed_at.filter(|_| held && attempt.fence == fence);
+    store::set_claimed_at(conn, attempt.id, claimed_at).await?;
+    count(conn, attempt, status, &op.actor().principal(), (now, claimed_at), 1).await?;
     let days = u64::from(op.config.retention.kyc_approval_days);
     let after = UserKyc {
         status,
@@ -140,6 +146,35 @@ async fn apply(
     let codes: Vec<&str> = decision.reasons.iter().map(|reason| reason.as_str()).collect();
     let reason = (!codes.is_empty()).then(|| codes.join(","));
     record(op, conn, attempt, Record { action, event: EventKind::KycDecided, reason, fence }).await
+}
+
+/// Counts a decision, or one that is taken back: what it was, how long the person waited, and how long the reviewer took.
+async fn count(
+    conn: &mut Conn<'_>,
+    attempt: &Attempt,
+    status: KycStatus,
+    who: &Principal,
+    (at, claimed_at): (Timestamp, Option<Timestamp>),
+    by: i64,
+) -> Result<()> {
+    let happened = Happened { at, who: Some(who), to: attempt.id.0, by };
+    let kind = match status {
+        KycStatus::Approved => SeriesKind::KycApproved,
+        KycStatus::Retry => SeriesKind::KycRetry,
+        KycStatus::Rejected => SeriesKind::KycRejected,
+        // Nothing waits for a revocation.
+        _ => return series::count(conn, SeriesKind::KycRevoked, happened).await,
+    };
+    series::count(conn, kind, happened).await?;
+    if by < 0 {
+        let undone = Happened { by: 1, ..happened };
+        series::count(conn, SeriesKind::KycUndone, undone).await?;
+    }
+    series::measure(conn, SeriesKind::KycWaited, at.since(attempt.submitted_at), happened).await?;
+    match claimed_at {
+        Some(claimed_at) => series::measure(conn, SeriesKind::KycWorked, at.since(claimed_at), happened).await,
+        None => Ok(()),
+    }
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String> {
@@ -175,6 +210,9 @@ pub async fn undo(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
 
 async fn restore(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, undo: Undo) -> Result<()> {
     let fence = attempt.fence + 1;
+    if let Some(made) = attempt.decision() {
+        count(conn, attempt, made.status, &made.by, (made.at, attempt.claimed_at), -1).await?;
+    }
     match undo.approval {
         None => {
             store::set_decision(conn, attempt, KycStatus::Pending, fence, Decided::default()).await?;

@@ -22,7 +22,7 @@ use crate::{
         mail::{self, Template},
         target::TargetKind,
     },
-    timers::{self, Timer},
+    timers::{self, Queue, Timer},
 };
 
 /// Rows that one call works on at most.
@@ -51,7 +51,9 @@ pub(crate) async fn expire_due(app: &App) -> Result<u64> {
 async fn wake_due(app: &App) -> Result<u64> {
     let mut reader = app.db.read().await?;
     let any = store::any_due(&mut reader.conn(), app.now()).await?;
+    let oldest = store::oldest(&mut reader.conn()).await?;
     drop(reader);
+    app.timers.set_oldest(Queue::Kyc, oldest);
     if !any {
         return Ok(0);
     }

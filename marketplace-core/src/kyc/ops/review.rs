@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Record, case, record};
 use crate::{
+    accounts,
     app::App,
     base::{
         change::Changed,
@@ -48,15 +49,23 @@ pub async fn list(op: &Operation, filter: &KycFilter, page: &PageRequest) -> Res
     }
     filter.check_triage()?;
     let waiting = filter.status.is_none_or(KycStatus::is_open);
+    let people = match &filter.q {
+        Some(q) => Some(accounts::matching(op, q).await?),
+        None => None,
+    };
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
-    let rows = match filter.user_id {
-        Some(user) => of_user(&mut conn, user, filter, cursor, now).await?,
-        None if waiting => {
+    let rows = match (filter.user_id, people) {
+        (user, Some(mut people)) => {
+            people.retain(|id| user.is_none_or(|user| user == *id));
+            of_people(&mut conn, &people, filter, cursor, now).await?
+        }
+        (Some(user), None) => of_people(&mut conn, &[user], filter, cursor, now).await?,
+        (None, None) if waiting => {
             let start = TimeCursor { at: Timestamp::EPOCH, id: uuid::Uuid::nil() };
             waiting_page(op, &mut conn, filter, cursor.unwrap_or(start), limit + 1).await?
         }
-        None => {
+        (None, None) => {
             let status = filter.status.unwrap_or(KycStatus::Approved);
             let start = TimeCursor { at: Timestamp::MAX, id: uuid::Uuid::max() };
             store::decided(&mut conn, status, filter.document_type, cursor.unwrap_or(start), limit + 1).await?
@@ -93,7 +102,9 @@ async fn waiting_page(
         (_, _, true) => vec![SNOOZED.to_owned()],
         (_, true, _) => vec![ESCALATED.to_owned()],
         (Some(user), ..) => vec![lane_of(user)],
-        _ if !op.actor().may(Permission::KycWrite) => return store::queue(conn, Waiting::All, page).await,
+        _ if filter.all || !op.actor().may(Permission::KycWrite) => {
+            return store::queue(conn, Waiting::All, page).await;
+        }
         _ => lanes(op).to_vec(),
     };
     wanted.sort_unstable();
@@ -113,17 +124,20 @@ async fn waiting_page(
     Ok(rows)
 }
 
-/// Returns one user's attempts that pass the filter. A user has few, so they are all read and filtered here.
-async fn of_user(
+/// Returns the attempts of these users that pass the filter. A user has few, so they are all read and filtered here.
+async fn of_people(
     conn: &mut Conn<'_>,
-    user: UserId,
+    users: &[UserId],
     filter: &KycFilter,
     cursor: Option<TimeCursor>,
     now: Timestamp,
 ) -> Result<Vec<Attempt>> {
     /// More than anybody submits.
     const ALL: i64 = 1_000;
-    let mut rows = store::of_user(conn, user, ALL).await?;
+    let mut rows = Vec::new();
+    for user in users {
+        rows.extend(store::of_user(conn, *user, ALL).await?);
+    }
     let open = filter.status.is_none_or(KycStatus::is_open);
     rows.retain(|attempt| {
         let shown = attempt.brief(now).status;

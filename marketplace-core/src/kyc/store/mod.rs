@@ -32,7 +32,8 @@ macro_rules! attempt_columns {
             text "a.claim_holder", text "a.claim_label", time "a.claim_expires_at", int "a.fence", text "a.decided_by",
             time "a.decided_at", time "a.effective_at", text "a.reasons", text "a.comment", text "a.note", text "a.undo",
             int "a.version", time "a.files_deleted_at", text "u.name", text "u.status" => "user_status",
-            time "a.snoozed_until", opt_id "a.assigned_to", time "a.escalated_at", text "s.name" => "assignee_name")
+            time "a.snoozed_until", opt_id "a.assigned_to", time "a.escalated_at", text "s.name" => "assignee_name",
+            time "a.claimed_at")
     };
 }
 
@@ -323,6 +324,12 @@ pub(super) async fn any_due(conn: &mut Conn<'_>, now: Timestamp) -> Result<bool>
         .is_some())
 }
 
+/// Returns when the attempt was submitted that has waited longest.
+pub(super) async fn oldest(conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
+    Ok(q!(conn => optval Timestamp,
+        "SELECT submitted_at FROM kyc_attempts WHERE status = 'pending' ORDER BY submitted_at, id LIMIT 1")?)
+}
+
 /// A row of the history to be stored.
 pub(super) struct NewTriage<'a> {
     pub act: TriageAct,
@@ -464,6 +471,12 @@ pub(super) async fn set_decision(
         decided.note, decided.undo, read.lane())?;
     q!(conn => exec, "DELETE FROM kyc_skips WHERE attempt_id = $1", read.id)?;
     if changed == 1 { Ok(()) } else { Err(Error::conflict("it was changed meanwhile; load it again", ())) }
+}
+
+/// Stores since when the claim was held under which an attempt was decided; none when it was decided at once.
+pub(super) async fn set_claimed_at(conn: &mut Conn<'_>, id: AttemptId, at: Option<Timestamp>) -> Result<()> {
+    q!(conn => exec, "UPDATE kyc_attempts SET claimed_at = $2 WHERE id = $1", id, at)?;
+    Ok(())
 }
 
 /// Stores the status of an account's identity check.

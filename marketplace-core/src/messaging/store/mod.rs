@@ -20,5 +20,5 @@ pub(super) use pages::{
 };
 pub(crate) use staff::count_since;
 pub(super) use staff::{
-    note_read, page, parties, place, prune_reads, read_at, remove, set_note, set_status, show, tombstone,
+    count_between, note_read, page, parties, place, prune_reads, read_at, remove, set_note, set_status, show, tombstone,
 };

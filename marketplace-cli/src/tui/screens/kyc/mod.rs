@@ -35,7 +35,7 @@ use ratatui::{
 
 use self::{
     case::OpenCase,
-    decision::{Batch, Last, SentDecision, verbs},
+    decision::{Batch, Cases, Last, SentDecision, verbs},
 };
 use super::super::{
     browser::{
@@ -127,7 +127,7 @@ pub struct Kyc {
     /// Cases that are being set aside, given to somebody, or escalated.
     aside: Vec<(LoadId, OpenCase)>,
     /// Cases that are to be given to one of the colleagues whose names are loading.
-    assigning: Option<(LoadId, String, triage::Cases)>,
+    assigning: Option<(LoadId, String, Cases)>,
     batch: Option<Batch>,
     /// Cases that were skipped, in this order: they come again once every other case has come.
     skipped: Vec<AttemptId>,

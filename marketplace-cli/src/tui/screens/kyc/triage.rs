@@ -12,7 +12,6 @@ use marketplace_core::{
         permission::{Permission, Role, permissions},
     },
     error::Result,
-    ids::AttemptId,
     kyc::model::{KycCase, Triage},
     page::{MAX_LIMIT, PageRequest},
     staff::{self, Connection, ListQuery, ListUsers},
@@ -29,6 +28,7 @@ use super::{
         widgets::form::{Choice, Filled, Form},
     },
     ASSIGN, Came, Kyc, SNOOZE,
+    decision::Cases,
 };
 
 /// How long a case can be set aside, each with its key.
@@ -36,9 +36,6 @@ const SPANS: [(char, &str, u64); 5] =
     [('h', "an hour", 1), ('f', "four hours", 4), ('d', "a day", 24), ('t', "three days", 72), ('w', "a week", 168)];
 /// Colleagues who are offered at most, each under a letter.
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
-
-/// Cases with the names that are shown.
-pub(super) type Cases = Vec<(AttemptId, String)>;
 
 /// What is to be done, and with which cases.
 pub struct Aside {

@@ -2,6 +2,7 @@
 
 mod races;
 mod review;
+mod series;
 mod submit;
 mod time;
 mod triage;

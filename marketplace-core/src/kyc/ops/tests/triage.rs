@@ -117,6 +117,7 @@ async fn cases_come_to_those_to_whom_they_were_given() {
         let bens = KycFilter { assigned_to: ben.user_id(), ..KycFilter::default() };
         assert_eq!(listed(&test, &ada, KycFilter::default()).await, [ids[1]]);
         assert_eq!(listed(&test, &ben, KycFilter::default()).await, ids);
+        assert_eq!(listed(&test, &ada, KycFilter { all: true, ..KycFilter::default() }).await, ids);
         assert_eq!(listed(&test, &ada, bens.clone()).await, [ids[0], ids[2]]);
 
         // Set aside, it comes back to the one to whom it was given.
