@@ -188,7 +188,7 @@ pub fn moment(text: &str) -> Result<Timestamp, String> {
 pub fn moment_ahead(text: &str) -> Result<Timestamp, String> {
     match span(text) {
         Ok(seconds) => Ok(SystemClock.now() + Duration::from_secs(seconds)),
-        Err(_) => moment(text),
+        Err(_) => moment(text).map_err(|_| "not a time, such as 3h, 2d, 2026-03-02 or 2026-03-02T10:00:00Z".into()),
     }
 }
 

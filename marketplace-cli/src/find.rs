@@ -4,6 +4,7 @@ use std::{fmt::Display, str::FromStr};
 
 use marketplace_core::{
     accounts::{model::normalise_email, summary::UserFilter},
+    base::permission::Role,
     error::{Error, ErrorCode, Result},
     ids::{AttemptId, CaseId, JobId, MailId, MessageId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId},
     jobs::model::JobFilter,
@@ -151,7 +152,7 @@ impl Findable for AttemptId {
         if !is_listed {
             return Ok(Page { items: Vec::new(), next: None });
         }
-        let filter = KycFilter { status, ..KycFilter::default() };
+        let filter = KycFilter { status, all: status.is_none(), ..KycFilter::default() };
         Ok(api.call::<ListAttempts>((), ListQuery::new(&filter, page), ()).await?.map(|row| row.id))
     }
 }
@@ -270,6 +271,35 @@ pub async fn own_account(api: &Connection) -> Outcome<UserId> {
             "log in to a server, or name the account",
         )
     })
+}
+
+/// Returns the member of staff that was named: by `me`, an id, an address, or a part of the name that only one has.
+///
+/// # Errors
+/// `not_found` when nobody fits; a usage error with the candidates when several do.
+pub async fn colleague(api: &Connection, text: &str) -> Outcome<UserId> {
+    let text = text.trim();
+    if text == "me" {
+        return own_account(api).await;
+    }
+    if let Ok(named) = reference::<UserId>(text) {
+        return named.find(api).await;
+    }
+    let mut found = Vec::new();
+    for role in [Role::Support, Role::Admin, Role::Auditor] {
+        let filter = UserFilter { q: Some(text.to_owned()), role: Some(role), ..UserFilter::default() };
+        let page = ListQuery::new(&filter, &PageRequest::first(MAX_LIMIT));
+        found.extend(api.call::<ListUsers>((), page, ()).await?.items);
+    }
+    match found.as_slice() {
+        [] => Err(Error::not_found(format_args!("colleague `{text}`")).into()),
+        [one] => Ok(one.id),
+        several => {
+            let named = several.iter().take(CANDIDATES).map(|user| format!("{} ({})", user.name, user.id));
+            let named = named.collect::<Vec<_>>().join(", ");
+            Err(Failure::usage(format!("`{text}` could be several: {named}"), "give more of the name, or the address"))
+        }
+    }
 }
 
 /// Returns the ids that end so; only a look at all of them tells that there is one.

@@ -1,7 +1,7 @@
 //! The state of each kind of due work: in memory, in the log at each change, and in the database for other programs.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt::Display,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -67,8 +67,20 @@ text_enum! {
         ApiTokens = "api_tokens",
         /// Rows of the audit log that a stopped program left unsealed are sealed.
         AuditSeals = "audit_seals",
+        /// What happened in hours that are over is counted.
+        Series = "series",
         /// How each kind went is written down.
         TimerRecords = "timer_records",
+    }
+}
+
+text_enum! {
+    /// Something that waits for staff.
+    pub enum Queue {
+        /// Identity checks.
+        Kyc = "kyc",
+        /// Flagged reviews.
+        Flags = "flags",
     }
 }
 
@@ -84,6 +96,7 @@ impl Timer {
             | Self::SocketTickets
             | Self::SocialLogins
             | Self::ApiTokens
+            | Self::Series
             | Self::TimerRecords
             | Self::OldNotifications => Duration::from_mins(1),
             _ => Duration::from_secs(1),
@@ -156,6 +169,7 @@ pub(crate) struct Timers {
 struct Inner {
     slots: HashMap<Timer, Slot>,
     resting: HashMap<(Timer, String), Rest>,
+    oldest: BTreeMap<Queue, Option<Timestamp>>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -183,6 +197,16 @@ impl Default for Timers {
 }
 
 impl Timers {
+    /// Notes since when the oldest of a queue waits; nothing when it is empty.
+    pub(crate) fn set_oldest(&self, queue: Queue, since: Option<Timestamp>) {
+        self.inner().oldest.insert(queue, since);
+    }
+
+    /// Returns since when the oldest of each queue waits, as it was a moment ago.
+    pub fn oldest(&self) -> Vec<(Queue, Option<Timestamp>)> {
+        self.inner().oldest.iter().map(|(queue, since)| (*queue, *since)).collect()
+    }
+
     /// Returns the state of each kind that ran.
     pub(crate) fn slots(&self) -> Vec<(Timer, Slot)> {
         self.inner().slots.iter().map(|(timer, slot)| (*timer, slot.clone())).collect()

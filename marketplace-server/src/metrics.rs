@@ -4,7 +4,12 @@
 use std::{collections::HashMap, sync::OnceLock, time::Duration};
 
 use axum::http::{Method, StatusCode};
-use marketplace_core::{app::App, health::ComponentState, timers::TimerState};
+use marketplace_core::{
+    app::App,
+    health::ComponentState,
+    time::Timestamp,
+    timers::{Queue, TimerState},
+};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -60,12 +65,20 @@ pub(crate) struct Core {
     pub timers: Vec<TimerState>,
     /// The number of mails that wait, and that failed.
     pub mails: (i64, i64),
+    /// How long the oldest of each queue has waited for staff.
+    pub queues: Vec<(Queue, Duration)>,
 }
 
 impl Core {
     /// Returns the current figures.
     pub fn of(app: &App) -> Self {
-        Self { components: app.health.states(), timers: app.timers(), mails: app.mail_counts() }
+        let age = |since: Option<Timestamp>| since.map_or(Duration::ZERO, |since| app.now().since(since));
+        Self {
+            components: app.health.states(),
+            timers: app.timers(),
+            mails: app.mail_counts(),
+            queues: app.oldest_waiting().into_iter().map(|(queue, since)| (queue, age(since))).collect(),
+        }
     }
 }
 
@@ -93,6 +106,10 @@ impl Metrics {
         describe_gauge("timer_last_success_timestamp_seconds", "When a kind of due work last ran to its end.");
         describe_gauge("mail_waiting", "Mails that wait to be sent, up to 10,000.");
         describe_gauge("mail_failed", "Mails that could not be sent and are kept for a while, up to 10,000.");
+        describe_gauge(
+            "queue_oldest_seconds",
+            "How long the oldest of a queue has waited for staff; 0 when it is empty.",
+        );
         recorder.describe_histogram(
             "http_request_duration_seconds".into(),
             None,
@@ -183,6 +200,9 @@ impl Metrics {
         for (name, count) in [("mail_waiting", waiting), ("mail_failed", failed)] {
             #[expect(clippy::cast_precision_loss, reason = "10,000 at most")]
             gauge(name, Vec::new()).set(count as f64);
+        }
+        for (queue, age) in &core.queues {
+            gauge("queue_oldest_seconds", vec![Label::new("queue", queue.as_str())]).set(age.as_secs_f64());
         }
         self.handle.render()
     }

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use marketplace_core::{
     audit::{AuditAction, AuditFilter, AuditHead, AuditRow, AuditVerification, VERIFY_LIMIT},
     base::principal::Principal,
-    error::Error,
+    error::{Error, ErrorCode},
     ids::UserId,
     page::{MAX_LIMIT, PageRequest, SeqCursor, cursor_of},
 };
@@ -18,7 +18,7 @@ use crate::{
     args::{Format, Range, one_of},
     context::Context,
     failure::{Failure, Outcome},
-    find::{anything, reference},
+    find::{anything, colleague, reference},
     output::{Card, Column, Kind, Row, Tone, View},
 };
 
@@ -79,7 +79,7 @@ pub enum Verb {
 /// Which rows.
 #[derive(Debug, clap::Args)]
 pub struct Filter {
-    /// Only by this actor: user:ID, token:ID, local:USER@HOST or system
+    /// Only by this actor: a colleague's name or address, user:ID, token:ID, local:USER@HOST or system
     #[arg(long)]
     actor: Option<String>,
     /// Only what you did
@@ -102,6 +102,14 @@ impl Filter {
                 let named = reference::<UserId>(&actor).map_err(|error| Failure::usage(error, "name user:ID"))?;
                 Some(Principal::user(named.find(api).await?))
             }
+            // And so does a colleague's name; what is none is refused as no actor.
+            Some(actor) if !actor.contains(':') && actor != "system" => match colleague(api, &actor).await {
+                Ok(id) => Some(Principal::user(id)),
+                Err(Failure::Core(error)) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::Forbidden) => {
+                    Some(Principal(actor))
+                }
+                Err(failure) => return Err(failure),
+            },
             actor => actor.map(Principal),
         };
         let target = match self.target {

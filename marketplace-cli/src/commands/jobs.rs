@@ -29,6 +29,9 @@ pub enum Verb {
         marketplace jobs list --sort price.amount:desc --limit 10\n  \
         marketplace jobs list --user-id 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --limit 0 -o csv")]
     List {
+        /// Only of people whom this finds, as `users list --q` does: words of the name, an address, a number, an id; or the end of a job's id
+        #[arg(long, value_name = "TEXT")]
+        q: Option<String>,
         /// Only in this state
         #[arg(long, value_parser = one_of::<JobStatus>(JobStatus::NAMES))]
         status: Option<JobStatus>,
@@ -113,12 +116,12 @@ pub enum Verb {
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let out = &context.out;
     match verb {
-        Verb::List { status, user_id, thread_id, watch, range } => {
+        Verb::List { q, status, user_id, thread_id, watch, range } => {
             out.check::<JobSummary>()?;
             let api = context.connect().await?;
             let user_id = optional(&api, user_id.as_ref()).await?;
             let thread_id = optional(&api, thread_id.as_ref()).await?;
-            let filter = JobFilter { status, user_id, thread_id };
+            let filter = JobFilter { q, status, user_id, thread_id };
             let fetch = async |page| api.call::<ListJobs>((), ListQuery::new(&filter, &page), ()).await;
             if watch { context.watch(&range, fetch).await } else { context.stream(&range, fetch).await }
         }

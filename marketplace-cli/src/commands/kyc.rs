@@ -11,20 +11,21 @@ use marketplace_core::{
     base::change::{Change, Changed, RestrictionReason},
     ids::{AttemptId, UserId},
     kyc::{
-        model::{Decision, DecisionKind, DocumentType, FileKind, KycCase, KycFilter, KycReason, KycSummary},
+        model::{Decision, DecisionKind, DocumentType, FileKind, KycCase, KycFilter, KycReason, KycSummary, Triage},
         status::KycStatus,
     },
+    time::Timestamp,
 };
 use serde::Deserialize;
 
 use super::open;
 use crate::{
-    args::{BatchArgs, ChangeArgs, Format, Range, one_of},
+    args::{BatchArgs, ChangeArgs, Format, Range, moment_ahead, one_of},
     change::Care,
     context::Context,
     failure::{Failure, Outcome},
     files::require_place,
-    find::{Ref, optional, reference},
+    find::{Ref, colleague, optional, reference},
 };
 
 /// What can be done with identity checks.
@@ -36,6 +37,9 @@ pub enum Verb {
         marketplace kyc list --status rejected --limit 0 -o csv\n  \
         marketplace kyc list --document-type passport --fields id,name,submitted_at")]
     List {
+        /// Only of people whom this finds, as `users list --q` does: words of the name, an address, a number, an id
+        #[arg(long, value_name = "TEXT")]
+        q: Option<String>,
         /// Only in this state; without one, all that wait for a decision
         #[arg(long, value_parser = one_of::<KycStatus>(KycStatus::NAMES))]
         status: Option<KycStatus>,
@@ -45,6 +49,18 @@ pub enum Verb {
         /// Only of this user
         #[arg(long, value_name = "ID", value_parser = reference::<UserId>)]
         user_id: Option<Ref<UserId>>,
+        /// Only those that were given to this colleague: me, an address, an id or a name
+        #[arg(long, value_name = "WHO", conflicts_with_all = ["snoozed", "escalated"])]
+        assigned_to: Option<String>,
+        /// Only those that are set aside until a time
+        #[arg(long, conflicts_with = "escalated")]
+        snoozed: bool,
+        /// Only those that wait for an admin
+        #[arg(long)]
+        escalated: bool,
+        /// All that wait, what is set aside or for somebody else among them
+        #[arg(long, conflicts_with_all = ["assigned_to", "snoozed", "escalated"])]
+        all: bool,
         /// Only those that you hold a claim on
         #[arg(long)]
         mine: bool,
@@ -62,7 +78,7 @@ pub enum Verb {
         #[arg(value_parser = reference::<AttemptId>)]
         id: Ref<AttemptId>,
     },
-    /// Claim the oldest attempt that nobody holds
+    /// Claim the next attempt that nobody holds: given to you, escalated (admins), then the oldest; skipped ones last
     #[command(
         after_help = "An empty queue answers nothing (null in JSON), with exit code 0 unless --empty names another.\n\n\
         Examples:\n  \
@@ -96,6 +112,58 @@ pub enum Verb {
         /// How the change is made.
         #[command(flatten)]
         claiming: Claiming,
+    },
+    /// Put cases behind the others, for you alone
+    #[command(after_help = "Example:\n  \
+        marketplace kyc skip 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --note 'cannot read the script' --yes")]
+    Skip {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// How the change is made.
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// Set cases aside until a time, when they come back by themselves
+    #[command(after_help = "Examples:\n  \
+        marketplace kyc snooze 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --until 4h --yes\n  \
+        marketplace kyc snooze 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --until now --yes")]
+    Snooze {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// Until when, at most 30 days away: 4h, 2d, 2026-03-02 or 2026-03-02T10:00:00Z; `now` takes them up again
+        #[arg(long, value_name = "TIME", value_parser = until)]
+        until: Until,
+        /// How the change is made.
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// Give cases to a colleague
+    #[command(after_help = "Examples:\n  \
+        marketplace kyc assign 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --to lea@example.org --yes\n  \
+        marketplace kyc assign 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --to nobody --yes")]
+    Assign {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// To whom: me, an address, an id or a name; `nobody` gives them back to everybody
+        #[arg(long, value_name = "WHO")]
+        to: String,
+        /// How the change is made.
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// Give cases to the admins, with a --note
+    #[command(after_help = "Example:\n  \
+        marketplace kyc escalate 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --note 'same face as attempt 3f2a' --yes")]
+    Escalate {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// How the change is made.
+        #[command(flatten)]
+        change: ChangeArgs,
     },
     /// Approve: the person is who they say
     #[command(after_help = "Lines of --stdin may override: reason, comment, note, fence.\n\n\
@@ -223,11 +291,15 @@ struct NoteOverride {
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let out = &context.out;
     match verb {
-        Verb::List { status, document_type, user_id, mine, watch, range } => {
+        Verb::List { q, status, document_type, user_id, assigned_to, snoozed, escalated, all, mine, watch, range } => {
             out.check::<KycSummary>()?;
             let api = context.connect().await?;
             let user_id = optional(&api, user_id.as_ref()).await?;
-            let filter = KycFilter { status, document_type, user_id };
+            let assigned_to = match &assigned_to {
+                Some(who) => Some(colleague(&api, who).await?),
+                None => None,
+            };
+            let filter = KycFilter { q, status, document_type, user_id, assigned_to, snoozed, escalated, all };
             let fetch = async |page| {
                 let mut page = api.call::<ListAttempts>((), ListQuery::new(&filter, &page), ()).await?;
                 if mine {
@@ -263,6 +335,19 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::Undo { batch, claiming } => {
             claims(context, "Undo the decision on", &batch, &claiming, AdminCall::Undo).await
         }
+        Verb::Skip { batch, change } => triage(context, "Skip", &batch, &change, Triage::Skip).await,
+        Verb::Snooze { batch, until: Until(until), change } => {
+            triage(context, "Set aside", &batch, &change, Triage::Snooze { until }).await
+        }
+        Verb::Assign { batch, to, change } => {
+            context.check_change::<KycCase>(&change)?;
+            let to = match to.trim() {
+                "nobody" => None,
+                who => Some(colleague(&context.connect().await?, who).await?),
+            };
+            triage(context, "Assign", &batch, &change, Triage::Assign { to }).await
+        }
+        Verb::Escalate { batch, change } => triage(context, "Escalate", &batch, &change, Triage::Escalate).await,
         Verb::Approve(deciding) => decide(context, DecisionKind::Approve, deciding).await,
         Verb::Retry(deciding) => decide(context, DecisionKind::Retry, deciding).await,
         Verb::Reject(deciding) => decide(context, DecisionKind::Reject, deciding).await,
@@ -302,6 +387,25 @@ async fn claims(context: &Context, verb: &str, batch: &BatchArgs, claiming: &Cla
         })
     };
     context.change(verb, batch, &claiming.change, Care::Light, describe, apply).await
+}
+
+async fn triage(context: &Context, verb: &str, batch: &BatchArgs, change: &ChangeArgs, what: Triage) -> Outcome {
+    let api = context.connect_to_change::<KycCase>(batch, change).await?;
+    let describe = async |id: AttemptId| Ok(id.to_string());
+    let apply = async |id: AttemptId, line: NoteOverride| {
+        let note = line.note.or_else(|| change.note.clone());
+        let asked = Change { note, dry_run: change.dry_run, ..Change::default() };
+        Ok(staff::triage(&api, id, what, asked.clone()).await?)
+    };
+    context.change(verb, batch, change, Care::Light, describe, apply).await
+}
+
+/// Until when a case is set aside; nothing takes it up again.
+#[derive(Debug, Clone, Copy)]
+pub struct Until(Option<Timestamp>);
+
+fn until(text: &str) -> Result<Until, String> {
+    if text.trim() == "now" { Ok(Until(None)) } else { moment_ahead(text).map(|at| Until(Some(at))) }
 }
 
 async fn decide(context: &Context, kind: DecisionKind, deciding: Deciding) -> Outcome {

@@ -112,9 +112,12 @@ pub enum Noun {
     /// Mails that were not sent yet: look, have them tried again
     #[command(subcommand, after_help = "Example:\n  marketplace mail list --status failed")]
     Mail(mail::Verb),
-    /// The dashboard's numbers
-    #[command(after_help = "Example:\n  marketplace stats -o json")]
-    Stats,
+    /// The dashboard's numbers, or what happened over time
+    #[command(after_help = "Examples:\n  \
+        marketplace stats -o json\n  \
+        marketplace stats --since 7d --by day\n  \
+        marketplace stats --by reviewer")]
+    Stats(stats::Numbers),
     /// The database: migrate, back up, fill, move
     #[command(subcommand, after_help = "Example:\n  marketplace db status")]
     Db(db::Verb),
@@ -228,7 +231,7 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Audit(verb) => audit::run(verb, context).await,
         Noun::Tokens(verb) => tokens::run(verb, context).await,
         Noun::Mail(verb) => mail::run(verb, context).await,
-        Noun::Stats => stats::run(context).await,
+        Noun::Stats(numbers) => stats::run(numbers, context).await,
         Noun::Db(verb) => db::run(verb, context).await,
         Noun::Auth(verb) => auth::run(verb, context).await,
         Noun::Profile(verb) => profile::run(verb, context),

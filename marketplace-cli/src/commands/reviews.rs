@@ -25,6 +25,9 @@ pub enum Verb {
         marketplace reviews list --flagged\n  \
         marketplace reviews list --subject-id 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --status published")]
     List {
+        /// Only of people whom this finds, as `users list --q` does: words of the name, an address, a number, an id
+        #[arg(long, value_name = "TEXT")]
+        q: Option<String>,
         /// Only those with flags that nobody has dismissed
         #[arg(long)]
         flagged: bool,
@@ -92,12 +95,12 @@ pub enum Verb {
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let out = &context.out;
     match verb {
-        Verb::List { flagged, status, subject_id, author_id, range } => {
+        Verb::List { q, flagged, status, subject_id, author_id, range } => {
             out.check::<ReviewSummary>()?;
             let api = context.connect().await?;
             let subject_id = optional(&api, subject_id.as_ref()).await?;
             let author_id = optional(&api, author_id.as_ref()).await?;
-            let filter = ReviewFilter { flagged, status, subject_id, author_id };
+            let filter = ReviewFilter { q, flagged, status, subject_id, author_id };
             let range = Range { is_reordered: flagged, ..range };
             context
                 .stream(&range, async |page| api.call::<ListReviews>((), ListQuery::new(&filter, &page), ()).await)

@@ -1,8 +1,10 @@
 //! The card views of the two items that staff view most: an identity check, and a user.
 
+use std::fmt::Write as _;
+
 use marketplace_core::{
     accounts::model::Note,
-    kyc::model::{AttemptBrief, DecisionMade, FileInfo, KycCase},
+    kyc::model::{AttemptBrief, DecisionMade, FileInfo, KycCase, TriageAct, TriageEntry},
     users::model::UserDetail,
 };
 
@@ -22,6 +24,9 @@ pub(super) fn kyc_case(case: &KycCase, view: &View) -> Card {
         card = card.pair("claimed by", format!("{whose}, ends {ends}")).pair("fence", claim.fence);
     }
     card = card
+        .maybe("assigned to", attempt.assignee.as_ref().map(|assignee| &assignee.name))
+        .maybe("snoozed until", attempt.snoozed_until.map(|until| view.time(until)))
+        .maybe("escalated", attempt.escalated_at.map(|at| view.time(at)))
         .pair("user", format!("{} {}", case.user.id, case.user.name))
         .pair("email", &case.user.email)
         .maybe("phone", case.user.phone.as_ref())
@@ -40,7 +45,22 @@ pub(super) fn kyc_case(case: &KycCase, view: &View) -> Card {
         card = card.pair("files", format!("files deleted by retention, {}", view.time(at)));
     }
     card.section("files", case.files.iter().map(file).collect::<Vec<_>>())
+        .section("history", case.history.iter().map(|entry| triage(entry, view)).collect::<Vec<_>>())
         .section("other attempts", case.others.iter().map(|other| brief(other, view)).collect::<Vec<_>>())
+}
+
+fn triage(entry: &TriageEntry, view: &View) -> String {
+    let mut line = format!("{}, {}: {}", view.time(entry.at), entry.by, entry.act);
+    if let Some(until) = entry.until {
+        let _ = write!(line, " until {}", view.time(until));
+    }
+    if entry.act == TriageAct::Assigned {
+        let _ = write!(line, " to {}", entry.assignee.as_ref().map_or("everybody", |assignee| &assignee.name));
+    }
+    if let Some(note) = &entry.note {
+        let _ = write!(line, ": {note}");
+    }
+    line
 }
 
 fn file(file: &FileInfo) -> String {

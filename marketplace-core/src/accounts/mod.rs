@@ -17,6 +17,7 @@
 
 mod common;
 mod contact;
+mod matching;
 pub mod model;
 mod notes;
 pub(crate) mod search;
@@ -24,6 +25,7 @@ pub(crate) mod store;
 pub mod summary;
 mod upgrade;
 
+pub(crate) use matching::matching;
 pub(crate) use notes::keep_note;
 pub(crate) use upgrade::normalise_emails;
 

@@ -6,6 +6,7 @@
 //! Both kinds of search are on record.
 
 use super::model::{check_phone, fold, normalise_email};
+use crate::base::error::{Error, Result};
 
 /// Digits of the end of a number at least; the index is of so many.
 pub(crate) const DIGITS: usize = 4;
@@ -55,6 +56,21 @@ pub(crate) struct Query {
 }
 
 impl Query {
+    /// Checks that a text can be searched for, and returns it without the blanks around it.
+    ///
+    /// # Errors
+    /// `invalid` with what is wrong.
+    pub fn checked(typed: &str) -> Result<&str> {
+        let q = typed.trim();
+        if q.is_empty() {
+            return Err(Error::invalid("/q", "must not be empty; without it, all are listed"));
+        }
+        if q.chars().count() > 254 || q.chars().any(char::is_control) {
+            return Err(Error::invalid("/q", "must have at most 254 characters, and no control characters"));
+        }
+        Ok(q)
+    }
+
     /// Parses the text that was typed. `beginnings` says whether contact data may be found by a prefix. Returns `None`
     /// when the text can match nobody.
     pub fn parse(typed: &str, beginnings: bool) -> Option<Self> {

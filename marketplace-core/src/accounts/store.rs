@@ -20,6 +20,7 @@ use crate::{
     },
     kyc::status::KycStatus,
     platform::db::{Conn, DbError},
+    records::series::{self, Happened, SeriesKind},
 };
 
 /// Expands to the columns of [`Account`], read from a table aliased `u`: see [`column_list!`](crate::column_list).
@@ -100,6 +101,7 @@ pub(crate) async fn insert(conn: &mut Conn<'_>, new: NewAccount<'_>) -> Result<O
         Err(error) => return Err(error.into()),
     }
     put_terms(conn, new.id, new.name, new.phone).await?;
+    series::count(conn, SeriesKind::SignUps, Happened::now(new.now, new.id.0)).await?;
     Ok(Some(Account {
         id: new.id,
         role: new.role,

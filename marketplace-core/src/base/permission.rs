@@ -57,6 +57,8 @@ text_enum! {
         KycRead = "kyc:read",
         /// Claim and decide identity checks.
         KycWrite = "kyc:write",
+        /// Decide identity checks that were escalated, and give them back.
+        KycAdmin = "kyc:admin",
         /// See users, with personal data masked.
         UsersRead = "users:read",
         /// See a user's personal data in full (audited).
@@ -152,6 +154,7 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::OwnAccount,
             P::KycRead,
             P::KycWrite,
+            P::KycAdmin,
             P::UsersRead,
             P::UsersReveal,
             P::UsersWrite,

@@ -218,6 +218,11 @@ pub struct JobDetail {
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct JobFilter {
+    /// Only of people whom this finds, on either side, as in the list of users: beginnings of words of the name, a whole address, number or id; also
+    /// the last 8 letters of a job's id, or more.
+    /// Needs `users:read`; more than 100 people are too many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
     /// Only in this state.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", param(inline))]

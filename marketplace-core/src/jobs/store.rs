@@ -61,6 +61,18 @@ pub(super) async fn get(conn: &mut Conn<'_>, id: JobId) -> Result<Option<Job>> {
     Ok(q!(conn => opt Job, job!("j.id = $1"), id)?)
 }
 
+/// Letters of the end of an id at least; the index is of so many.
+pub(super) const ENDING: usize = 8;
+
+/// Returns jobs whose ids end with these hexadecimal letters, in lower case.
+pub(super) async fn by_ending(conn: &mut Conn<'_>, letters: &str, limit: i64) -> Result<Vec<JobId>> {
+    let end = letters.get(letters.len().saturating_sub(ENDING)..).unwrap_or_default();
+    Ok(q!(conn => vals JobId, [
+        sqlite: "SELECT id FROM jobs WHERE substr(hex(id), -8) = upper($1) AND lower(hex(id)) LIKE '%' || $2 LIMIT ($3 + 0)",
+        pg: "SELECT id FROM jobs WHERE right(id::text, 8) = $1 AND replace(id::text, '-', '') LIKE '%' || $2 LIMIT ($3 + 0)",
+    ], end, letters, limit)?)
+}
+
 /// Returns the thread of a job, which never changes.
 pub(super) async fn thread_of(conn: &mut Conn<'_>, id: JobId) -> Result<Option<ThreadId>> {
     Ok(q!(conn => optval ThreadId, "SELECT thread_id FROM jobs WHERE id = $1", id)?)

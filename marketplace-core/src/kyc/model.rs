@@ -18,6 +18,8 @@ use crate::{
 
 /// How long a claim lasts without activity.
 pub const CLAIM: Duration = Duration::from_secs(10 * 60);
+/// How long a case can be set aside.
+pub const MAX_SNOOZE: Duration = Duration::from_secs(30 * 86_400);
 /// How long a decision can be taken back, and its effects wait.
 pub const UNDO: Duration = Duration::from_secs(10);
 
@@ -143,6 +145,100 @@ impl KycReason {
     }
 }
 
+text_enum! {
+    /// What was done with a case before its decision.
+    pub enum TriageAct {
+        /// Somebody has put it behind the others, for themselves.
+        Skipped = "skipped",
+        /// It was set aside until a time.
+        Snoozed = "snoozed",
+        /// It was given to a colleague, or back to everybody.
+        Assigned = "assigned",
+        /// It was given to the admins.
+        Escalated = "escalated",
+        /// It came back to the queue, because who held it or had it lost the right to decide it.
+        Returned = "returned",
+    }
+}
+
+/// Something that is to be done with a case before its decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Triage {
+    /// Put it behind the others, for the caller alone.
+    Skip,
+    /// Set it aside until a time; without one, take it up again.
+    Snooze {
+        /// At most [`MAX_SNOOZE`] away.
+        until: Option<Timestamp>,
+    },
+    /// Give it to a colleague; to nobody, back to everybody.
+    Assign {
+        /// Who may decide identity checks.
+        to: Option<UserId>,
+    },
+    /// Give it to the admins, with a note.
+    Escalate,
+}
+
+impl Triage {
+    /// Returns what the history says of it.
+    pub fn act(self) -> TriageAct {
+        match self {
+            Self::Skip => TriageAct::Skipped,
+            Self::Snooze { .. } => TriageAct::Snoozed,
+            Self::Assign { .. } => TriageAct::Assigned,
+            Self::Escalate => TriageAct::Escalated,
+        }
+    }
+
+    /// Checks the time of a snooze, and that admins are told why they are asked.
+    ///
+    /// # Errors
+    /// `invalid` with what is wrong.
+    pub(crate) fn check(self, now: Timestamp, note: Option<&str>) -> Result<()> {
+        match self {
+            Self::Snooze { until: Some(until) } if until <= now => {
+                Err(Error::invalid("/until", "must be in the future"))
+            }
+            Self::Snooze { until: Some(until) } if now + MAX_SNOOZE < until => {
+                Err(Error::invalid("/until", "must be at most 30 days away"))
+            }
+            Self::Escalate if note.is_none() => {
+                Err(Error::invalid("/note", "is needed: what the admins should look at"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A member of staff to whom a case was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Assignee {
+    /// Their account.
+    pub id: UserId,
+    /// Their name, for colleagues.
+    pub name: String,
+}
+
+/// A row of a case's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TriageEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Who did it.
+    pub by: Principal,
+    /// What.
+    pub act: TriageAct,
+    /// Until when it was set aside.
+    pub until: Option<Timestamp>,
+    /// To whom it was given.
+    pub assignee: Option<Assignee>,
+    /// What only staff see.
+    pub note: Option<String>,
+}
+
 /// A decision as it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
@@ -220,6 +316,12 @@ pub struct KycSummary {
     pub decided_at: Option<Timestamp>,
     /// Who is looking at it.
     pub claim: Option<Claim>,
+    /// Until when it is set aside.
+    pub snoozed_until: Option<Timestamp>,
+    /// Whose it is to decide, if it was given to somebody.
+    pub assignee: Option<Assignee>,
+    /// Since when it waits for an admin.
+    pub escalated_at: Option<Timestamp>,
     /// Counts changes.
     pub version: i64,
 }
@@ -308,6 +410,8 @@ pub struct KycCase {
     pub files_deleted_at: Option<Timestamp>,
     /// What was decided, if anything was.
     pub decision: Option<DecisionMade>,
+    /// What was done with it before its decision, oldest first, the latest 50.
+    pub history: Vec<TriageEntry>,
     /// The user's other attempts, newest first, 20 at most.
     pub others: Vec<AttemptBrief>,
     /// The person, masked.
@@ -346,11 +450,16 @@ pub struct OwnAttempt {
     pub comment: Option<String>,
 }
 
-/// Which attempts.
+/// Which attempts. Without `assigned_to`, `snoozed`, `escalated` and `all`, those that wait are the caller's queue: nothing that is set
+/// aside or given to somebody else, and what was escalated for admins only. Who decides nothing sees all that wait.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct KycFilter {
+    /// Only of people whom this finds, as in the list of users: beginnings of words of the name, a whole address, number or id.
+    /// Finds cases wherever they wait. Needs `users:read`; more than 100 people are too many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
     /// Only in this state; without one, all that wait for a decision (`pending` and `in_review`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", param(inline))]
@@ -362,6 +471,44 @@ pub struct KycFilter {
     /// Only of this user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
+    /// Only those that wait and were given to this member of staff.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned_to: Option<UserId>,
+    /// Only those that are set aside until a time.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub snoozed: bool,
+    /// Only those that wait for an admin.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escalated: bool,
+    /// All that wait, what is set aside or for somebody else among them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+}
+
+impl KycFilter {
+    /// Checks that what is asked of waiting cases is asked of nothing else, and of one lane.
+    ///
+    /// # Errors
+    /// `invalid` with the parameter.
+    pub(crate) fn check_triage(&self) -> Result<()> {
+        let asked = [
+            ("/assigned_to", self.assigned_to.is_some()),
+            ("/snoozed", self.snoozed),
+            ("/escalated", self.escalated),
+            ("/all", self.all),
+        ];
+        let mut asked = asked.into_iter().filter(|(_, is_asked)| *is_asked).map(|(name, _)| name);
+        let (first, second) = (asked.next(), asked.next());
+        match (first, second) {
+            (Some(_), Some(name)) => {
+                Err(Error::invalid(name, "goes with none of assigned_to, snoozed, escalated and all"))
+            }
+            (Some(name), None) if !matches!(self.status, None | Some(KycStatus::Pending)) => {
+                Err(Error::invalid(name, "goes with no status but pending"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]

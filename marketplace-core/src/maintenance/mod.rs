@@ -8,7 +8,7 @@
 use crate::{
     app::App,
     auth,
-    base::error::Result,
+    base::{error::Result, time::Timestamp},
     jobs, kyc, messaging, notifications, oidc, operations, profiles,
     records::{audit, events, idempotency, mail},
     reviews, services,
@@ -42,6 +42,7 @@ impl Timer {
             Self::SocketTickets => auth::prune_tickets(app).await,
             Self::SocialLogins => oidc::prune(app).await,
             Self::ApiTokens => tokens::prune(app).await,
+            Self::Series => messaging::count_hours(app).await,
             Self::AuditSeals => audit::seal_left(app).await,
             Self::TimerRecords => crate::scheduled::record(app).await,
         }
@@ -79,6 +80,11 @@ impl App {
             };
         }
         all
+    }
+
+    /// Returns since when the oldest of each queue waits for staff, as it was a moment ago.
+    pub fn oldest_waiting(&self) -> Vec<(timers::Queue, Option<Timestamp>)> {
+        self.timers.oldest()
     }
 
     /// Returns the state of each kind of due work, in the order of [`Timer::ALL`].

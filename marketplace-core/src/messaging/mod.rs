@@ -32,6 +32,7 @@
 mod append;
 mod deliver;
 mod due;
+mod hours;
 pub mod model;
 mod ops;
 mod seen;
@@ -41,6 +42,7 @@ mod store;
 pub(crate) use append::{Draft, append, lock_thread};
 pub use deliver::{Delivery, JobBrief, ThreadBrief, UserEvent};
 pub(crate) use due::{close_for_job, erase, prune, run_due};
+pub(crate) use hours::{count_hours, uncounted};
 pub use ops::{
     AddressQuery, AttachmentFile, AttachmentSize, SignedAddress, addressed_attachment, attach, attachment,
     attachment_address, fingerprint, get, list, messages, open, read, send, typing,

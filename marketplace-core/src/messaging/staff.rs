@@ -14,6 +14,7 @@ use super::{
     store,
 };
 use crate::{
+    accounts,
     base::{
         change::Changed,
         error::{Error, Result},
@@ -43,8 +44,19 @@ pub async fn staff_list(op: &Operation, filter: &ThreadFilter, page: &PageReques
     op.actor().require(Permission::ThreadsRead)?;
     let limit = page.checked_limit()?;
     let before = page.cursor_in::<TimeCursor>("threads")?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
+    let people = match &filter.q {
+        Some(q) => accounts::matching(op, q).await?.into_iter().map(Some).collect(),
+        None => vec![filter.user_id],
+    };
     let mut reader = op.db.read().await?;
-    let rows = store::page(&mut reader.conn(), filter, before, limit + 1).await?;
+    let mut rows = Vec::new();
+    for user_id in people.into_iter().filter(|id| filter.user_id.is_none_or(|wanted| *id == Some(wanted))) {
+        let filter = ThreadFilter { user_id, ..filter.clone() };
+        rows.extend(store::page(&mut reader.conn(), &filter, before, limit + 1).await?);
+    }
+    // Both sides of a thread may have been found.
+    rows.sort_unstable_by_key(|thread| std::cmp::Reverse((thread.last_at, thread.id)));
+    rows.dedup_by_key(|thread| thread.id);
     Ok(Page::of_list("threads", rows, limit, |row| TimeCursor { at: row.last_at, id: row.id.0 }))
 }
 

@@ -5,4 +5,5 @@ pub mod audit;
 pub mod events;
 pub mod idempotency;
 pub mod mail;
+pub mod series;
 pub mod target;

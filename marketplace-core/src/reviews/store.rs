@@ -317,6 +317,11 @@ pub(crate) async fn complaints(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<
         user)?)
 }
 
+/// Returns since when the flagged review waits that has waited longest.
+pub(super) async fn oldest_flagged(conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
+    Ok(q!(conn => optval Timestamp, "SELECT flagged_at FROM reviews WHERE flags > 0 ORDER BY flagged_at, id LIMIT 1")?)
+}
+
 /// Counts the reviews with flags that wait for staff, up to `limit`.
 pub(crate) async fn count_flagged(conn: &mut Conn<'_>, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64,

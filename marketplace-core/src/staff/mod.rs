@@ -34,6 +34,7 @@ mod model;
 mod reports;
 mod reviews;
 mod rules;
+mod series;
 mod services;
 mod threads;
 mod tokens;
@@ -51,6 +52,7 @@ pub use operation::*;
 pub use reports::*;
 pub use reviews::*;
 pub use rules::*;
+pub use series::*;
 pub use services::*;
 pub use threads::*;
 pub use tokens::*;
@@ -59,6 +61,7 @@ pub use users::*;
 /// Visits every operation.
 pub fn visit(visitor: &mut impl Visitor) {
     general::visit(visitor);
+    series::visit(visitor);
     kyc::visit(visitor);
     users::visit(visitor);
     jobs::visit(visitor);

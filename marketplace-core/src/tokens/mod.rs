@@ -21,7 +21,7 @@ pub mod model;
 mod ops;
 mod store;
 
-pub(crate) use ops::{all_of, authenticate, erase, prune, revoke_all, revoke_everybodys};
+pub(crate) use ops::{all_of, authenticate, erase, principals_of, prune, revoke_all, revoke_everybodys};
 pub use ops::{create, list, revoke};
 pub(crate) use store::count_alive;
 

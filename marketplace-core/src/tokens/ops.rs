@@ -272,6 +272,11 @@ pub(crate) async fn revoke_all(conn: &mut Conn<'_>, by: &Principal, user: UserId
     Ok(done + revoke_created(conn, by, creators, now).await?.len() as u64)
 }
 
+/// Returns the principals of all of a user's tokens, of ended ones too.
+pub(crate) async fn principals_of(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<Principal>> {
+    Ok(store::ids_of(conn, user).await?.into_iter().map(Principal::token).collect())
+}
+
 /// Revokes every token that one of `creators` created, or one of these. Returns those that worked until now.
 async fn revoke_created(
     conn: &mut Conn<'_>,

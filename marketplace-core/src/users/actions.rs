@@ -1,6 +1,6 @@
 //! What staff do to users: freeze, ban, delete and their opposites, roles, sessions.
 
-use super::{erase::erase, ops::detail};
+use super::{erase::erase, ops::detail, rights::end_reviews};
 use crate::{
     accounts::{
         keep_note,
@@ -227,6 +227,9 @@ async fn apply(
             let by = op.actor().principal();
             store::set_status(conn, id, status, reason.map(|reason| (reason, &by, until)), now).await?;
             services::worker_changed(conn, now, id).await?;
+            if matches!(status, Status::Banned | Status::Frozen) {
+                end_reviews(op, conn, &account, None).await?;
+            }
             if status == Status::Banned {
                 forbid(op, conn, &account).await?;
             }
@@ -237,6 +240,7 @@ async fn apply(
         }
         Step::Role(role) => {
             store::set_role(conn, id, role, now).await?;
+            end_reviews(op, conn, &account, Some(role)).await?;
             // What was prepared before, by whomever, must not come into the new powers.
             auth::store::revoke_all(conn, id, None, now).await?;
             auth::store::drop_outstanding(conn, id).await?;

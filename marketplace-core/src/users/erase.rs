@@ -1,5 +1,6 @@
 //! Erasure (GDPR art. 17): personal fields and files go; what other people need stays.
 
+use super::rights::end_reviews;
 use crate::{
     accounts::{model::Account, store},
     app::App,
@@ -38,6 +39,7 @@ pub(crate) async fn erase(
     if jobs::any_live(conn, id).await? {
         return Err(Error::conflict("there are jobs under way; end them first", ()));
     }
+    end_reviews(op, conn, account, None).await?;
     kyc::erase(op, conn, id).await?;
     jobs::erase(conn, id).await?;
     profiles::erase(op, conn, id).await?;

@@ -28,6 +28,7 @@ mod me;
 pub mod model;
 mod ops;
 mod repair;
+mod rights;
 mod unfreeze;
 
 pub use actions::act;

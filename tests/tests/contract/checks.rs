@@ -1,16 +1,17 @@
 //! Identity checks.
 
 use marketplace_core::staff::{
-    self, ClaimAttempt, ClaimNextAttempt, FileOf, ListAttempts, ListAudit, ListQuery, ReleaseAttempt, ShowAttempt,
-    ShowStats, UndoDecision, ViewAttemptFile,
+    self, ClaimAttempt, ClaimNextAttempt, Connection, FileOf, ListAttempts, ListAudit, ListQuery, ReleaseAttempt,
+    SeriesBy, SeriesQuery, ShowAttempt, ShowSeries, ShowStats, UndoDecision, ViewAttemptFile,
 };
 use std::time::Duration;
 
 use marketplace_core::{
     audit::AuditFilter,
     base::{change::Change, permission::Role, principal::Principal},
+    ids::UserId,
     kyc::{
-        model::{Decision, DecisionKind, FileKind, KycFilter, KycReason},
+        model::{Decision, DecisionKind, FileKind, KycFilter, KycReason, Triage},
         status::KycStatus,
     },
     page::PageRequest,
@@ -21,7 +22,7 @@ use serde_json::json;
 use crate::{dry, note, script::Script, world::World};
 
 pub async fn checks(world: &World, script: &mut Script) {
-    let ((sam, sams_id), (lea, _)) = (world.staff(Role::Support).await, world.staff(Role::Support).await);
+    let ((sam, sams_id), (lea, leas_id)) = (world.staff(Role::Support).await, world.staff(Role::Support).await);
     let next = sam.call::<ClaimNextAttempt>((), (), dry()).await;
     script.heard("kyc_next dry", &next);
     let next = sam.call::<ClaimNextAttempt>((), (), Change::default()).await;
@@ -92,6 +93,7 @@ pub async fn checks(world: &World, script: &mut Script) {
     let (_, other) = world.attempt().await;
     let again = decide(DecisionKind::Retry, None, &[KycReason::DocumentExpired], None);
     script.heard("kyc_decide retry", &staff::decide(&sam, other, again, Change::default()).await);
+    triage(world, script, &sam, &lea, leas_id).await;
     // Empty the queue, to hear what an empty one says.
     for _ in 0..20 {
         let Some(case) = sam.call::<ClaimNextAttempt>((), (), Change::default()).await.unwrap() else { break };
@@ -109,5 +111,46 @@ pub async fn checks(world: &World, script: &mut Script) {
         "audit_list about one",
         &lea.call::<ListAudit>((), ListQuery::new(&about, &PageRequest::first(200)), ()).await,
     );
+    for by in SeriesBy::ALL {
+        let query = SeriesQuery { by: Some(*by), ..SeriesQuery::default() };
+        let series = lea.call::<ShowSeries>((), query, ()).await;
+        assert!(series.as_ref().is_ok_and(|series| !series.rows.is_empty()), "{series:?}");
+        script.heard(format!("series by {by}"), &series);
+    }
+    let long = SeriesQuery { since: Some("2001-01-01T00:00:00Z".parse().unwrap()), ..SeriesQuery::default() };
+    script.heard("series of too long a time", &lea.call::<ShowSeries>((), long, ()).await);
     script.heard("stats at the end", &lea.call::<ShowStats>((), (), ()).await);
+}
+
+/// What is done with a case before its decision.
+async fn triage(world: &World, script: &mut Script, sam: &Connection, lea: &Connection, leas_id: UserId) {
+    let (_, id) = world.attempt().await;
+    let until = Some("2999-01-01T00:00:00Z".parse().unwrap());
+    let to = Triage::Assign { to: Some(leas_id) };
+    for (name, api, what, change) in [
+        ("skip dry", sam, Triage::Skip, dry()),
+        ("skip", sam, Triage::Skip, note("cannot read it")),
+        ("skip again", sam, Triage::Skip, Change::default()),
+        ("snooze for too long", sam, Triage::Snooze { until }, Change::default()),
+        ("snooze until now", sam, Triage::Snooze { until: None }, Change::default()),
+        ("assign to nobody known", sam, Triage::Assign { to: Some(UserId(id.0)) }, Change::default()),
+        ("assign", sam, to, Change::default()),
+        ("assign another version", sam, to, Change { if_version: Some(99), ..Change::default() }),
+        ("escalate without a note", lea, Triage::Escalate, Change::default()),
+        ("escalate", lea, Triage::Escalate, note("same face twice")),
+        ("assign what is escalated", lea, to, Change::default()),
+    ] {
+        script.heard(format!("kyc_triage {name}"), &staff::triage(api, id, what, change).await);
+    }
+    let lists = [
+        ("escalated", KycFilter { escalated: true, ..KycFilter::default() }),
+        ("assigned", KycFilter { assigned_to: Some(leas_id), ..KycFilter::default() }),
+        ("both", KycFilter { snoozed: true, escalated: true, ..KycFilter::default() }),
+        ("by name", KycFilter { q: Some("work".into()), ..KycFilter::default() }),
+        ("nobody's", KycFilter { q: Some(" ".into()), ..KycFilter::default() }),
+    ];
+    for (name, filter) in lists {
+        let found = sam.call::<ListAttempts>((), ListQuery::new(&filter, &PageRequest::default()), ()).await;
+        script.heard(format!("kyc_list {name}"), &found);
+    }
 }

@@ -31,13 +31,23 @@ pub async fn jobs(world: &World, trade: &Trade, script: &mut Script) {
         ("of a thread", JobFilter { thread_id: Some(trade.job(JobStatus::Accepted).1), ..JobFilter::default() }),
         (
             "of a client's thread",
-            JobFilter { user_id: client, thread_id: Some(trade.job(JobStatus::Rejected).1), status: None },
+            JobFilter { user_id: client, thread_id: Some(trade.job(JobStatus::Rejected).1), ..JobFilter::default() },
         ),
     ] {
         script.heard(
             format!("jobs_list {name}"),
             &sam.call::<ListJobs>((), ListQuery::new(&filter, &PageRequest::default()), ()).await,
         );
+    }
+    let q = |q: String| JobFilter { q: Some(q), ..JobFilter::default() };
+    let (job, _) = trade.job(JobStatus::Accepted);
+    let end: String = job.to_string().chars().skip(26).collect();
+    for (name, filter) in
+        [("of whom q finds", q(client.unwrap().to_string())), ("of an ending", q(end)), ("by name", q("work".into()))]
+    {
+        let found = sam.call::<ListJobs>((), ListQuery::new(&filter, &PageRequest::default()), ()).await;
+        assert!(name == "by name" || found.as_ref().is_ok_and(|page| !page.items.is_empty()), "{name}");
+        script.heard(format!("jobs_list {name}"), &found);
     }
     for status in JobStatus::ALL {
         let (id, _) = trade.job(*status);

@@ -56,8 +56,11 @@ pub async fn reads(world: &World, script: &mut Script) {
             );
         }
     }
-    let filter =
-        KycFilter { status: Some(KycStatus::Pending), document_type: Some(DocumentType::Passport), user_id: None };
+    let filter = KycFilter {
+        status: Some(KycStatus::Pending),
+        document_type: Some(DocumentType::Passport),
+        ..KycFilter::default()
+    };
     script.heard(
         "kyc_list filtered",
         &lea.call::<ListAttempts>((), ListQuery::new(&filter, &PageRequest::default()), ()).await,

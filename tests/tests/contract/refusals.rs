@@ -7,10 +7,10 @@ use marketplace_core::staff::{
     ListJobs, ListMails, ListQuery, ListReports, ListReviews, ListRules, ListServices, ListThreads, ListTokens,
     ListUserNotes, ListUserSessions, ListUsers, NewRuleInput, NewTokenInput, NewUserInput, NoteInput, NoticeInput,
     PostNotice, ReadThread, ReadingQuery, ReasonedInput, ReleaseAttempt, ReleaseReport, RemoveMessage, ReopenService,
-    ResendUserVerification, RetryMail, RevealUser, RevokeToken, SendPasswordReset, ShowAttempt, ShowJob, ShowMail,
-    ShowReport, ShowReview, ShowService, ShowStats, ShowThread, ShowUser, SkipReport, SnoozeReport, SnoozeReportInput,
-    StretchQuery, UndoDecision, UndoReport, VerifyAudit, ViewAttemptFile, ViewThreadFile, WarnUser, WarningInput,
-    WhoAmI, WhyQuery, WriteUserNote,
+    ResendUserVerification, RetryMail, RevealUser, RevokeToken, SendPasswordReset, SeriesQuery, ShowAttempt, ShowJob,
+    ShowMail, ShowReport, ShowReview, ShowSeries, ShowService, ShowStats, ShowThread, ShowUser, SkipReport,
+    SnoozeReport, SnoozeReportInput, StretchQuery, UndoDecision, UndoReport, VerifyAudit, ViewAttemptFile,
+    ViewThreadFile, WarnUser, WarningInput, WhoAmI, WhyQuery, WriteUserNote,
 };
 
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use marketplace_core::{
         TokenId, UserId,
     },
     jobs::model::{JobFilter, JobReason, StaffJobAction},
-    kyc::model::{Decision, DecisionKind, FileKind, KycFilter, KycReason},
+    kyc::model::{Decision, DecisionKind, FileKind, KycFilter, KycReason, Triage},
     mail::model::MailFilter,
     messaging::model::{AccessReason, CloseReason, MessagesQuery, RemovalReason, ThreadAction, ThreadFilter},
     page::PageRequest,
@@ -78,6 +78,9 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
     let new = NewUser { role: Role::Client, email: format!("{who}@example.org"), name: who.into(), phone: None };
     let whoami = api.call::<WhoAmI>((), (), ()).await.map(|identity| (identity.role, identity.permissions));
     script.heard(format!("whoami {who}"), &whoami);
+    let series = SeriesQuery::default();
+    script
+        .heard(format!("series {who}"), &api.call::<ShowSeries>((), series, ()).await.map(|series| series.rows.len()));
     script.heard(format!("stats {who}"), &api.call::<ShowStats>((), (), ()).await.map(|_| ()));
     script.heard(
         format!("kyc_list {who}"),
@@ -87,6 +90,10 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
     script.heard(format!("kyc_next {who}"), &api.call::<ClaimNextAttempt>((), (), change.clone()).await);
     script.heard(format!("kyc_claim {who}"), &api.call::<ClaimAttempt>(attempt, (), change.clone()).await);
     script.heard(format!("kyc_release {who}"), &api.call::<ReleaseAttempt>(attempt, (), change.clone()).await);
+    for what in [Triage::Skip, Triage::Snooze { until: None }, Triage::Assign { to: None }, Triage::Escalate] {
+        let change = Change { note: Some("so".into()), ..Change::default() };
+        script.heard(format!("kyc_triage {} {who}", what.act()), &staff::triage(api, attempt, what, change).await);
+    }
     for kind in [DecisionKind::Approve, DecisionKind::Retry, DecisionKind::Reject, DecisionKind::Revoke] {
         let reasons = if kind == DecisionKind::Approve { Vec::new() } else { vec![KycReason::Other] };
         let decision = Decision { kind, fence: None, reasons, comment: Some("so".into()) };

@@ -26,6 +26,12 @@ pub async fn reviews(world: &World, trade: &Trade, script: &mut Script) {
         &lea.call::<ListReviews>((), ListQuery::new(&all, &PageRequest::first(201)), ()).await,
     );
     let (client, worker) = (trade.client.user_id(), trade.worker.user_id());
+    for flagged in [true, false] {
+        let q = ReviewFilter { q: worker.map(|id| id.to_string()), flagged, ..ReviewFilter::default() };
+        let found = lea.call::<ListReviews>((), ListQuery::new(&q, &PageRequest::default()), ()).await;
+        assert!(flagged || found.as_ref().is_ok_and(|page| !page.items.is_empty()), "{found:?}");
+        script.heard(format!("reviews_list of whom q finds {flagged}"), &found);
+    }
     let flagged = || ReviewFilter { flagged: true, ..ReviewFilter::default() };
     for (name, filter) in [
         ("flagged", flagged()),

@@ -39,6 +39,10 @@ pub async fn threads(world: &World, trade: &Trade, script: &mut Script) {
         "threads_list too many",
         &sam.call::<ListThreads>((), ListQuery::new(&all, &PageRequest::first(201)), ()).await,
     );
+    let q = ThreadFilter { q: trade.worker.user_id().map(|id| id.to_string()), ..ThreadFilter::default() };
+    let found = sam.call::<ListThreads>((), ListQuery::new(&q, &PageRequest::default()), ()).await;
+    assert!(found.as_ref().is_ok_and(|page| !page.items.is_empty()), "{found:?}");
+    script.heard("threads_list of whom q finds", &found);
     let id = trade.thread;
     let shown = sam.call::<ShowThread>(id, (), ()).await;
     script.heard("threads_show", &shown);
@@ -51,7 +55,11 @@ pub async fn threads(world: &World, trade: &Trade, script: &mut Script) {
         ("of a client", ThreadFilter { user_id: trade.client.user_id(), ..ThreadFilter::default() }),
         (
             "open ones of a worker",
-            ThreadFilter { user_id: trade.worker.user_id(), status: Some(ThreadStatus::Open), service_id: None },
+            ThreadFilter {
+                user_id: trade.worker.user_id(),
+                status: Some(ThreadStatus::Open),
+                ..ThreadFilter::default()
+            },
         ),
         ("about a service", ThreadFilter { service_id: Some(shown.unwrap().service_id), ..ThreadFilter::default() }),
     ] {

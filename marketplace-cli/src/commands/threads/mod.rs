@@ -31,6 +31,9 @@ pub enum Verb {
         marketplace threads list --status closed\n  \
         marketplace threads list --user-id 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --limit 0 -o id")]
     List {
+        /// Only of people whom this finds, as `users list --q` does: words of the name, an address, a number, an id
+        #[arg(long, value_name = "TEXT")]
+        q: Option<String>,
         /// Only in this state
         #[arg(long, value_parser = one_of::<ThreadStatus>(ThreadStatus::NAMES))]
         status: Option<ThreadStatus>,
@@ -158,11 +161,11 @@ struct NoticeLine {
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let out = &context.out;
     match verb {
-        Verb::List { status, user_id, service_id, range } => {
+        Verb::List { q, status, user_id, service_id, range } => {
             out.check::<ThreadInfo>()?;
             let api = context.connect().await?;
             let user_id = optional(&api, user_id.as_ref()).await?;
-            let filter = ThreadFilter { status, user_id, service_id };
+            let filter = ThreadFilter { q, status, user_id, service_id };
             context
                 .stream(&range, async |page| api.call::<ListThreads>((), ListQuery::new(&filter, &page), ()).await)
                 .await

@@ -13,7 +13,8 @@ use marketplace_core::{
     audit::AuditRow,
     base::{change::Changed, count::Count},
     kyc::model::{KycCase, KycSummary},
-    staff::{Identity, Stats},
+    records::series::SeriesKind,
+    staff::{Identity, SeriesRow, Stats},
     users::model::{PersonalData, UserDetail},
 };
 
@@ -37,6 +38,9 @@ impl Row for KycSummary {
         Column::new("SUBMITTED", "submitted_at", Kind::Time),
         Column::optional("CLAIMED BY", "claim.label", Kind::Text),
         Column::optional("CLAIM ENDS", "claim.expires_at", Kind::Time),
+        Column::optional("ASSIGNED TO", "assignee.name", Kind::Text),
+        Column::optional("SNOOZED UNTIL", "snoozed_until", Kind::Time),
+        Column::optional("ESCALATED", "escalated_at", Kind::Time),
     ];
     fn timeline() -> Option<Timeline> {
         Some(Timeline { path: "submitted_at", list: None, order: Order::Mixed })
@@ -59,6 +63,10 @@ impl Row for KycSummary {
             "claim.mine",
             "claim.fence",
             "claim.expires_at",
+            "snoozed_until",
+            "assignee.id",
+            "assignee.name",
+            "escalated_at",
             "version",
         ])
     }
@@ -83,7 +91,7 @@ impl Row for KycCase {
         let mut fields: Vec<String> = within("attempt", KycSummary::fields()).collect();
         fields.extend(names(&["files", "files_deleted_at"]));
         fields.extend(within("decision", decision_fields()));
-        fields.push("others".into());
+        fields.extend(names(&["history", "others"]));
         fields.extend(within("user", UserSummary::fields()));
         fields
     }
@@ -234,6 +242,36 @@ impl Row for Identity {
                 .pair("may", if may.is_empty() { "nothing".to_owned() } else { may })
                 .maybe("ends", self.expires_at.map(|at| view.time(at))),
         )
+    }
+}
+
+impl Row for SeriesRow {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("FROM", "at", Kind::Time),
+        Column::new("REVIEWER", "name", Kind::Text),
+        Column::optional("SIGN-UPS", "counts.signups", Kind::Number),
+        Column::optional("SUBMITTED", "counts.kyc_submitted", Kind::Number),
+        Column::new("APPROVED", "counts.kyc_approved", Kind::Number),
+        Column::new("RETRY", "counts.kyc_retry", Kind::Number),
+        Column::new("REJECTED", "counts.kyc_rejected", Kind::Number),
+        Column::optional("UNDONE", "counts.kyc_undone", Kind::Number),
+        Column::optional("WAITED (S)", "waited.median_seconds", Kind::Number),
+        Column::optional("P90", "waited.p90_seconds", Kind::Number),
+        Column::optional("WORKED (S)", "worked.median_seconds", Kind::Number),
+        Column::optional("MESSAGES", "counts.messages", Kind::Number),
+        Column::optional("JOBS", "counts.jobs_begun", Kind::Number),
+    ];
+    fn id() -> String {
+        "at".into()
+    }
+    fn fields() -> Vec<String> {
+        let mut fields = names(&["at", "reviewer", "name", "mine"]);
+        let counters = SeriesKind::ALL.iter().filter(|kind| !kind.is_time());
+        fields.extend(within("counts", counters.map(ToString::to_string).collect()));
+        for took in ["waited", "worked"] {
+            fields.extend(within(took, names(&["median_seconds", "p90_seconds"])));
+        }
+        fields
     }
 }
 

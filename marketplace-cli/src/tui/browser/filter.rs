@@ -139,7 +139,8 @@ mod tests {
         assert!(parse::<UserFilter>("status:bann").unwrap_err().contains("frozen | banned"));
         assert!(parse::<UserFilter>("status:").unwrap_err().contains("active"));
         assert!(parse::<UserFilter>("kyc:none").unwrap_err().contains("role:"));
-        assert!(parse::<KycFilter>("ada").unwrap_err().contains("document_type:"));
+        assert!(parse::<AuditFilter>("ada").unwrap_err().contains("action:"));
+        assert_eq!(parse::<KycFilter>("ada snoozed:yes").unwrap().flags(), " --q ada --snoozed");
         assert!(parse::<KycFilter>("user_id:7").is_err());
         let audit: AuditFilter = parse("actor:local:sam@desk action:users.ban").unwrap();
         assert_eq!(audit.actor, Some(Principal("local:sam@desk".into())));

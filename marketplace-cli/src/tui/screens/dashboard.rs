@@ -33,7 +33,7 @@ use super::super::{
     component::{Registered, Screen},
     ctx::{Ctx, PATIENCE, Request},
     jump::Relations,
-    keymap::{Action, Rows, ScreenInfo, Spec},
+    keymap::{Action, Rows, ScreenInfo, Spec, actions},
     message::{LoadId, Message},
     text,
     theme::{self, Style},
@@ -45,6 +45,7 @@ use super::super::{
 };
 use super::{
     audit,
+    charts::Charts,
     waits::{self, Known, Waiting},
 };
 
@@ -58,6 +59,10 @@ const SOON: Duration = Duration::from_millis(300);
 /// The action that leads here.
 pub const HOME: Action =
     Action::new(&Spec { name: "dashboard", keys: "1", label: "dashboard", rank: 0, needs: None, help: "Dashboard" });
+
+actions! {
+    SPAN, "span", "s", "24 h, 7 d, 30 d", 0, None, "The charts over 24 hours, 7 days or 30 days";
+}
 
 /// Rows of the audit log of which the recent actions are made.
 const LOOKED_AT: u16 = 100;
@@ -202,6 +207,7 @@ pub struct Dashboard {
     recent_load: Option<LoadId>,
     recent: Paged<Recent>,
     samples: VecDeque<Sample>,
+    charts: Charts,
     due: Timestamp,
     failed: bool,
     known: Known,
@@ -224,6 +230,7 @@ impl Default for Dashboard {
             recent_load: None,
             recent: Paged::default(),
             samples: VecDeque::new(),
+            charts: Charts::default(),
             due: Timestamp::EPOCH,
             failed: false,
             known: Known::default(),
@@ -243,7 +250,7 @@ impl Registered for Dashboard {
         tab: "Dash",
         title: "the dashboard",
         rows: Rows::None,
-        own: &[],
+        own: ACTIONS,
         chosen: &[Action::GO_USER, Action::GO_KYC],
         by_id: None,
     };
@@ -282,6 +289,7 @@ impl Screen for Dashboard {
                 self.in_recent = true;
                 return self.recent.moved(action);
             }
+            SPAN => self.charts.turn(ctx),
             _ => return false,
         }
         true
@@ -333,7 +341,7 @@ impl Screen for Dashboard {
                 ctx.dirty = true;
                 None
             }
-            Err(other) => Some(other),
+            Err(other) => self.charts.message(other, ctx),
         }
     }
 
@@ -355,6 +363,7 @@ impl Screen for Dashboard {
 
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
         let now = ctx.now();
+        self.charts.tick(visible, ctx);
         if !ctx.gate.away()
             && let Some(others) = ctx.colleagues.due(now)
         {
@@ -486,7 +495,11 @@ impl Dashboard {
             let [waits, right] =
                 top.layout(&Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]));
             left = waits;
-            self.draw_charts(right, buf, ctx);
+            if self.charts.is_loaded() {
+                self.charts.draw(right, buf, ctx);
+            } else {
+                self.draw_charts(right, buf, ctx);
+            }
         }
         let begins = format!("{} begins", ctx.keymap.key(Action::OPEN));
         let title = if taken.is_empty() { "What waits".to_owned() } else { format!("What waits · {taken}") };

@@ -90,7 +90,7 @@ impl Row for JobSummary {
 impl Typed for JobFilter {
     const WORDS: &'static [(&'static str, &'static [&'static str])] =
         &[("status", JobStatus::NAMES), ("user_id", &[]), ("thread_id", &[])];
-    const FREE_TEXT: bool = false;
+    const FREE_TEXT: bool = true;
     fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
         match word {
             "status" => self.status = Some(value.parse()?),
@@ -99,11 +99,15 @@ impl Typed for JobFilter {
         }
         Ok(())
     }
+    fn text(&mut self, text: String) {
+        self.q = Some(text);
+    }
     fn flags(&self) -> String {
         let mut flags = String::new();
         flag(&mut flags, "status", self.status);
         flag(&mut flags, "user-id", self.user_id);
         flag(&mut flags, "thread-id", self.thread_id);
+        flag(&mut flags, "q", self.q.as_ref());
         flags
     }
 }

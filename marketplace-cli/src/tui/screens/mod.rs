@@ -7,6 +7,7 @@
 //! jumping and bulk actions come with them. `jobs` is the simplest example.
 
 pub mod audit;
+pub mod charts;
 pub mod dashboard;
 pub mod jobs;
 pub mod kyc;

@@ -89,7 +89,7 @@ impl Row for ReviewSummary {
 impl Typed for ReviewFilter {
     const WORDS: &'static [(&'static str, &'static [&'static str])] =
         &[("flagged", &["yes", "no"]), ("status", ReviewStatus::NAMES), ("subject_id", &[]), ("author_id", &[])];
-    const FREE_TEXT: bool = false;
+    const FREE_TEXT: bool = true;
     fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
         match (word, value) {
             ("flagged", "yes") => self.flagged = true,
@@ -101,11 +101,15 @@ impl Typed for ReviewFilter {
         }
         Ok(())
     }
+    fn text(&mut self, text: String) {
+        self.q = Some(text);
+    }
     fn flags(&self) -> String {
         let mut flags = if self.flagged { " --flagged".to_owned() } else { String::new() };
         flag(&mut flags, "status", self.status);
         flag(&mut flags, "subject-id", self.subject_id);
         flag(&mut flags, "author-id", self.author_id);
+        flag(&mut flags, "q", self.q.as_ref());
         flags
     }
 }

@@ -233,7 +233,7 @@ async fn the_next_one_without_a_decision_gives_this_one_back() {
     console.press("2 enter").await;
     system.calls();
     console.press("n").await;
-    assert!(changes(&system).contains(&"release 0".to_owned()));
+    assert!(changes(&system).contains(&"skip 0".to_owned()));
     console.shows("Tunde B••• · attempt 1");
 }
 
@@ -437,4 +437,31 @@ async fn pictures_turn_and_come_closer() {
     console.shows("document ↻90° 2×");
     console.press("esc").await;
     console.shows("selfie");
+}
+
+#[tokio::test]
+async fn cases_are_set_aside_assigned_and_escalated() {
+    let system = System::new(8, 5).await;
+    let mut console = Console::start(&system).await;
+    console.press("2 enter").await;
+    system.calls();
+    console.press("S f enter").await;
+    console.shows("Tunde B••• · attempt 1");
+    assert!(changes(&system).contains(&"snooze 0".to_owned()));
+    assert!(system.attempt(0).await.attempt.snoozed_until.is_some());
+    console.press("T").await;
+    console.write("the same face twice").await;
+    console.press("enter").await;
+    assert!(system.attempt(1).await.attempt.escalated_at.is_some());
+    console.shows("Marta F••• · attempt 1");
+    console.press("@").await;
+    console.shows("nobody: back to everybody");
+    console.press("0 enter").await;
+    assert!(changes(&system).contains(&"assign 2".to_owned()));
+    // What was done with it is beside the case.
+    console.press("esc /").await;
+    console.write("escalated:yes").await;
+    console.press("enter enter").await;
+    console.shows("history    escalated");
+    console.shows("the same face twice");
 }

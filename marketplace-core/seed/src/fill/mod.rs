@@ -25,7 +25,7 @@ use marketplace_core::{
     },
     platform::db::{Conn, bulk},
     q,
-    records::audit,
+    records::{audit, series},
 };
 
 use crate::{
@@ -110,6 +110,7 @@ pub async fn begin(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send +
         summary.market(&made);
         past.past_actions.extend(made.past_actions);
     }
+    series::recount(app).await?;
     let rest = rest.with_staff(&past.actors);
     past.write(app, plan, now, progress).await?;
     finish(app, plan, &summary).await?;

@@ -16,7 +16,7 @@ pub use party::{accept, cancel, complete, create, finalize, offer, reject, reque
 pub use staff::{staff_act, staff_history, staff_list, staff_show};
 
 use super::{
-    model::{JobAction, JobView, Side},
+    model::{JobAction, JobStatus, JobView, Side},
     notify,
     row::{Details, Job},
     store, thread,
@@ -32,7 +32,10 @@ use crate::{
     messaging,
     operation::Operation,
     platform::db::Conn,
-    records::events::{self, EventKind},
+    records::{
+        events::{self, EventKind},
+        series::{self, Happened, SeriesKind},
+    },
 };
 
 /// Offers that are shown with a job.
@@ -92,6 +95,15 @@ async fn record(
     store::add_history(conn, job.id, &entry).await?;
     thread::tell(op, conn, job, &entry).await?;
     notify::tell(op, conn, job, row.action, by.0).await?;
+    let kind = match job.status {
+        JobStatus::Finalized => Some(SeriesKind::JobsFinalized),
+        JobStatus::Cancelled | JobStatus::Rejected => Some(SeriesKind::JobsCancelled),
+        _ if job.entries == 1 => Some(SeriesKind::JobsBegun),
+        _ => None,
+    };
+    if let Some(kind) = kind {
+        series::count(conn, kind, Happened::now(op.now(), job.id.0)).await?;
+    }
     let event = events::New {
         kind: EventKind::Job,
         target: &job.id.to_string(),

@@ -2,10 +2,11 @@
 
 use super::{OFFERS_SHOWN, apply, expire, lock_job, overtaken, refused, seen};
 use crate::{
+    accounts,
     base::{
         change::Changed,
         error::{Error, Result},
-        ids::JobId,
+        ids::{JobId, UserId},
         page::{Page, PageRequest, SeqCursor, TimeCursor},
         permission::Permission,
     },
@@ -34,15 +35,51 @@ pub async fn staff_list(op: &Operation, filter: &JobFilter, page: &PageRequest) 
     op.actor().require(Permission::JobsRead)?;
     let limit = page.checked_limit()?;
     let before = page.cursor_in::<TimeCursor>("jobs")?;
+    let people = match &filter.q {
+        Some(q) => Some(accounts::matching(op, q).await?),
+        None => None,
+    };
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let rows = match (filter.user_id, filter.thread_id) {
+        _ if people.is_some() => found(&mut conn, people.unwrap_or_default(), filter, before, limit + 1).await?,
         (Some(user), thread) => store::of_user(&mut conn, user, filter.status, thread, before, limit + 1).await?,
         (None, Some(thread)) => store::of_thread(&mut conn, thread, filter.status, before, limit + 1).await?,
         (None, None) => store::page(&mut conn, filter.status, before, limit + 1).await?,
     };
     let page = Page::of_list("jobs", rows, limit, |job| TimeCursor { at: job.created_at, id: job.id.0 });
     Ok(page.map(|job| job.summary()))
+}
+
+/// Returns the jobs of these people, and those with the end of an id that was looked for, that pass the filter, newest first.
+async fn found(
+    conn: &mut Conn<'_>,
+    people: Vec<UserId>,
+    filter: &JobFilter,
+    before: Option<TimeCursor>,
+    limit: i64,
+) -> Result<Vec<Job>> {
+    let mut jobs = Vec::new();
+    for person in people {
+        jobs.extend(store::of_user(conn, person, filter.status, filter.thread_id, before, limit).await?);
+    }
+    let letters: String = filter.q.iter().flat_map(|q| q.trim().chars()).filter(|c| *c != '-').collect();
+    if letters.len() >= store::ENDING && letters.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        for id in store::by_ending(conn, &letters.to_ascii_lowercase(), limit).await? {
+            jobs.extend(store::get(conn, id).await?);
+        }
+    }
+    let is_after = |job: &Job| before.is_none_or(|before| (job.created_at, job.id.0) < (before.at, before.id));
+    jobs.retain(|job| {
+        is_after(job)
+            && filter.status.is_none_or(|status| job.status == status)
+            && filter.thread_id.is_none_or(|thread| job.thread_id == thread)
+            && filter.user_id.is_none_or(|user| job.side_of(user).is_some())
+    });
+    jobs.sort_unstable_by_key(|job| std::cmp::Reverse((job.created_at, job.id)));
+    jobs.dedup_by_key(|job| job.id);
+    jobs.truncate(usize::try_from(limit).unwrap_or_default());
+    Ok(jobs)
 }
 
 /// Returns one job, as staff see it.

@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::model::{
-    AttemptBrief, Claim, Decision, DecisionKind, DecisionMade, DocumentType, KycReason, KycSummary, OwnAttempt,
+    Assignee, AttemptBrief, Claim, Decision, DecisionKind, DecisionMade, DocumentType, KycReason, KycSummary,
+    OwnAttempt, Triage,
 };
 use crate::{
     accounts::model::{Status, mask_name},
@@ -49,6 +50,54 @@ pub(super) struct Attempt {
     pub files_deleted_at: Option<Timestamp>,
     pub name: String,
     pub user_status: Status,
+    #[serde(deserialize_with = "json::opt_micros")]
+    pub snoozed_until: Option<Timestamp>,
+    pub assigned_to: Option<UserId>,
+    #[serde(deserialize_with = "json::opt_micros")]
+    pub escalated_at: Option<Timestamp>,
+    pub assignee_name: Option<String>,
+    /// Since when the claim is held, or was held under which it was decided.
+    #[serde(deserialize_with = "json::opt_micros")]
+    pub claimed_at: Option<Timestamp>,
+}
+
+/// The lane of the cases that anybody may take.
+pub(super) const OPEN: &str = "open";
+/// The lane of the cases that wait for an admin.
+pub(super) const ESCALATED: &str = "escalated";
+/// The lane of the cases that are set aside.
+pub(super) const SNOOZED: &str = "snoozed";
+
+/// Returns the lane of the cases that were given to somebody.
+pub(super) fn lane_of(user: UserId) -> String {
+    Principal::user(user).0
+}
+
+/// Returns the lane of a case that is not set aside.
+pub(super) fn lane(assigned_to: Option<UserId>, escalated: bool) -> String {
+    match assigned_to {
+        Some(user) => lane_of(user),
+        None if escalated => ESCALATED.into(),
+        None => OPEN.into(),
+    }
+}
+
+/// What is to be stored of a case that was set aside, given to somebody, or taken up again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub snoozed_until: Option<Timestamp>,
+    pub assigned_to: Option<UserId>,
+    pub escalated_at: Option<Timestamp>,
+}
+
+impl Placed {
+    /// Returns the lane that follows.
+    pub fn lane(&self) -> String {
+        if self.snoozed_until.is_some() {
+            return SNOOZED.into();
+        }
+        lane(self.assigned_to, self.escalated_at.is_some())
+    }
 }
 
 /// The columns of an account that belong to its identity check.
@@ -179,6 +228,39 @@ impl Attempt {
         })
     }
 
+    /// Returns the lane that the attempt is in, or returns to once it is no longer set aside.
+    pub fn lane(&self) -> String {
+        lane(self.assigned_to, self.escalated_at.is_some())
+    }
+
+    /// Checks that `who` may do something with the case before its decision: it is open, and no colleague holds it. Whether
+    /// a colleague holds it makes no difference to a skip, which concerns only whoever skips.
+    pub fn require_free(&self, now: Timestamp, who: &Principal, triage: Triage) -> Result<()> {
+        self.require_open()?;
+        match self.claim(now, who) {
+            Some(claim) if !claim.mine && triage != Triage::Skip => Err(held(&claim)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns what is to be stored after `triage` by `who`; none when nothing changes. Their claim ends, which is a change too.
+    pub fn placed(&self, now: Timestamp, who: &Principal, triage: Triage) -> Option<Placed> {
+        let before = Placed {
+            snoozed_until: self.snoozed_until.filter(|until| now < *until),
+            assigned_to: self.assigned_to,
+            escalated_at: self.escalated_at,
+        };
+        let after = match triage {
+            Triage::Skip => before.clone(),
+            Triage::Snooze { until } => Placed { snoozed_until: until, ..before.clone() },
+            Triage::Assign { to } => Placed { snoozed_until: None, assigned_to: to, escalated_at: None },
+            Triage::Escalate => {
+                Placed { snoozed_until: None, assigned_to: None, escalated_at: Some(self.escalated_at.unwrap_or(now)) }
+            }
+        };
+        (after != before || self.claim(now, who).is_some()).then_some(after)
+    }
+
     /// Returns the decision, if one was made.
     pub fn decision(&self) -> Option<DecisionMade> {
         Some(DecisionMade {
@@ -205,6 +287,9 @@ impl Attempt {
             submitted_at: self.submitted_at,
             decided_at: self.decided_at,
             claim,
+            snoozed_until: self.snoozed_until.filter(|until| now < *until),
+            assignee: self.assigned_to.map(|id| Assignee { id, name: self.assignee_name.clone().unwrap_or_default() }),
+            escalated_at: self.escalated_at.filter(|_| self.status.is_open()),
             version: self.version,
         }
     }

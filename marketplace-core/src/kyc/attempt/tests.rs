@@ -39,6 +39,11 @@ fn waiting() -> Attempt {
         files_deleted_at: None,
         name: "Ada Obi".into(),
         user_status: Status::Active,
+        snoozed_until: None,
+        assigned_to: None,
+        escalated_at: None,
+        assignee_name: None,
+        claimed_at: None,
     }
 }
 

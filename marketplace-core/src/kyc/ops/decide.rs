@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Notice, Record, case, lock_account, mail_subject, notify, record, set_standing};
+use super::{
+    Notice, Record, case, lock_account, mail_subject, notify, record,
+    review::{require_level, set_claim},
+    set_standing,
+};
 use crate::{
     accounts::model::Account,
     base::{
@@ -10,13 +14,14 @@ use crate::{
         error::{Error, Result},
         ids::AttemptId,
         permission::Permission,
+        principal::Principal,
         time::Timestamp,
     },
     kyc::{
         attempt::{Attempt, Deciding, Undo, Undoing, UserKyc},
-        model::{CLAIM, Decision, DecisionKind, DecisionMade, KycCase, UNDO},
+        model::{Decision, DecisionKind, DecisionMade, KycCase, UNDO},
         status::KycStatus,
-        store::{self, Decided, NewClaim},
+        store::{self, Decided},
     },
     notifications,
     operation::Operation,
@@ -25,6 +30,7 @@ use crate::{
         audit::AuditAction,
         events::EventKind,
         mail::{self, Template},
+        series::{self, Happened, SeriesKind},
     },
 };
 
@@ -47,6 +53,7 @@ pub async fn decide(op: &Operation, id: AttemptId, decision: &Decision) -> Resul
         let account = lock_account(conn, subject).await?;
         let mut attempt = store::lock(conn, id).await?;
         op.check_version(attempt.version)?;
+        require_level(&op, &attempt)?;
         let changed = match attempt.deciding(op.now(), &op.actor().principal(), &decision)? {
             Deciding::Unchanged => false,
             Deciding::Decided { fence } => {
@@ -117,6 +124,10 @@ async fn apply(
         undo: Some(json(&undo)?),
     };
     store::set_decision(conn, attempt, status, fence, decided).await?;
+    let held = attempt.claim_holder.as_ref() == Some(&op.actor().principal()) && decision.kind != DecisionKind::Revoke;
+    let claimed_at = attempt.claimed_at.filter(|_| held && attempt.fence == fence);
+    store::set_claimed_at(conn, attempt.id, claimed_at).await?;
+    count(conn, attempt, status, &op.actor().principal(), (now, claimed_at), 1).await?;
     let days = u64::from(op.config.retention.kyc_approval_days);
     let after = UserKyc {
         status,
@@ -136,6 +147,35 @@ async fn apply(
     let codes: Vec<&str> = decision.reasons.iter().map(|reason| reason.as_str()).collect();
     let reason = (!codes.is_empty()).then(|| codes.join(","));
     record(op, conn, attempt, Record { action, event: EventKind::KycDecided, reason, fence }).await
+}
+
+/// Counts a decision, or one that is taken back: what it was, how long the person waited, and how long the reviewer took.
+async fn count(
+    conn: &mut Conn<'_>,
+    attempt: &Attempt,
+    status: KycStatus,
+    who: &Principal,
+    (at, claimed_at): (Timestamp, Option<Timestamp>),
+    by: i64,
+) -> Result<()> {
+    let happened = Happened { at, who: Some(who), to: attempt.id.0, by };
+    let kind = match status {
+        KycStatus::Approved => SeriesKind::KycApproved,
+        KycStatus::Retry => SeriesKind::KycRetry,
+        KycStatus::Rejected => SeriesKind::KycRejected,
+        // Nothing waits for a revocation.
+        _ => return series::count(conn, SeriesKind::KycRevoked, happened).await,
+    };
+    series::count(conn, kind, happened).await?;
+    if by < 0 {
+        let undone = Happened { by: 1, ..happened };
+        series::count(conn, SeriesKind::KycUndone, undone).await?;
+    }
+    series::measure(conn, SeriesKind::KycWaited, at.since(attempt.submitted_at), happened).await?;
+    match claimed_at {
+        Some(claimed_at) => series::measure(conn, SeriesKind::KycWorked, at.since(claimed_at), happened).await,
+        None => Ok(()),
+    }
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String> {
@@ -171,16 +211,13 @@ pub async fn undo(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
 
 async fn restore(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, undo: Undo) -> Result<()> {
     let fence = attempt.fence + 1;
+    if let Some(made) = attempt.decision() {
+        count(conn, attempt, made.status, &made.by, (made.at, attempt.claimed_at), -1).await?;
+    }
     match undo.approval {
         None => {
             store::set_decision(conn, attempt, KycStatus::Pending, fence, Decided::default()).await?;
-            let claim = NewClaim {
-                holder: &op.actor().principal(),
-                label: &op.actor().label(),
-                expires_at: op.now() + CLAIM,
-                fence,
-            };
-            store::set_claim(conn, attempt.id, &claim).await?;
+            set_claim(op, conn, attempt, fence).await?;
         }
         Some(approval) => {
             let DecisionMade { status, reasons, comment, note, by, at, undo_until } = approval;

@@ -22,7 +22,7 @@ use crate::{
         mail::{self, Template},
         target::TargetKind,
     },
-    timers::{self, Timer},
+    timers::{self, Queue, Timer},
 };
 
 /// Rows that one call works on at most.
@@ -38,12 +38,26 @@ const ORPHAN_AFTER: Duration = Duration::from_hours(1);
 
 /// Ends approvals whose time is over. Doing it twice, or on two servers, does nothing more. Returns how many ended.
 pub(crate) async fn expire_due(app: &App) -> Result<u64> {
+    let woken = wake_due(app).await?;
     let limit = BATCH + crate::scheduled::resting(app, Timer::KycExpiry);
     let mut reader = app.db.read().await?;
     let users = store::expired_users(&mut reader.conn(), app.now(), limit).await?;
     drop(reader);
     // A unit each, as accounts are locked before the audit log's head, always; side by side, so that they commit together.
-    crate::scheduled::each(app, Timer::KycExpiry, users, |user| expire_one(app, user)).await
+    Ok(woken + crate::scheduled::each(app, Timer::KycExpiry, users, |user| expire_one(app, user)).await?)
+}
+
+/// Puts cases back in their lanes that were set aside until a time that is over. Returns how many.
+async fn wake_due(app: &App) -> Result<u64> {
+    let mut reader = app.db.read().await?;
+    let any = store::any_due(&mut reader.conn(), app.now()).await?;
+    let oldest = store::oldest(&mut reader.conn()).await?;
+    drop(reader);
+    app.timers.set_oldest(Queue::Kyc, oldest);
+    if !any {
+        return Ok(0);
+    }
+    Operation::system(app).write(unit!(|op, conn| { store::wake(conn, op.now(), BATCH).await })).await
 }
 
 async fn expire_one(app: &App, user: UserId) -> Result<u64> {

@@ -6,16 +6,20 @@ mod due;
 mod retention;
 mod review;
 mod submit;
+mod triage;
 
 pub use decide::{decide, undo};
 pub use retention::{Retained, retained};
 pub use review::{claim, file, list, next, release, show};
 pub use submit::{Submission, own, submit, submit_permit};
 
+pub use triage::triage;
+
 pub(crate) use check::open_newest_file;
 pub(crate) use due::{delete_due_objects, erase, expire_due, sweep_objects};
 pub(crate) use retention::drop_due_files;
 pub(crate) use submit::{submitted, submitted_file};
+pub(crate) use triage::end_rights;
 
 use super::{
     attempt::{Attempt, UserKyc},
@@ -49,6 +53,8 @@ use crate::{
 
 /// The number of a user's attempts on one page.
 const SHOWN: i64 = 20;
+/// The rows of a case's history that are shown.
+const HISTORY: i64 = 50;
 
 /// Returns a user's attempts in brief, newest first.
 pub(crate) async fn briefs(conn: &mut Conn<'_>, now: Timestamp, user: UserId) -> Result<Vec<AttemptBrief>> {
@@ -79,6 +85,7 @@ async fn case(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt) -> Result<
         files: store::files(conn, attempt.id).await?,
         files_deleted_at: attempt.files_deleted_at,
         decision: attempt.decision(),
+        history: store::history(conn, attempt.id, HISTORY).await?,
         others: others
             .iter()
             .filter(|other| other.id != attempt.id)

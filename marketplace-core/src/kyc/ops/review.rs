@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Record, case, record};
 use crate::{
+    accounts,
     app::App,
     base::{
         change::Changed,
@@ -14,10 +15,10 @@ use crate::{
         time::Timestamp,
     },
     kyc::{
-        attempt::{Attempt, Claiming},
+        attempt::{Attempt, Claiming, ESCALATED, OPEN, SNOOZED, lane_of},
         model::{CLAIM, FileContent, FileKind, KycCase, KycFilter, KycSummary},
         status::KycStatus,
-        store::{self, NewClaim, StoredFile, Waiting},
+        store::{self, NewClaim, QueuePage, Seeker, StoredFile, Waiting},
     },
     operation::Operation,
     platform::db::Conn,
@@ -31,7 +32,10 @@ use crate::{
 /// The age from which looking at a case renews its claim, so that most looks write nothing.
 const RENEW_AFTER: Duration = Duration::from_secs(60);
 
-/// Returns the queue, oldest first; or decided attempts, newest decision first. Without a status, all that wait.
+/// Attempts that a reviewer who asks for the next case puts back in their lanes at most, because their time is over.
+const WOKEN: i64 = 100;
+
+/// Returns the caller's queue, oldest first; or decided attempts, newest decision first. Without a status, what waits.
 ///
 /// # Errors
 /// `invalid` for the status `none`, and for a limit or cursor that is not valid; `forbidden` without `kyc:read`.
@@ -40,20 +44,26 @@ pub async fn list(op: &Operation, filter: &KycFilter, page: &PageRequest) -> Res
     let limit = page.checked_limit()?;
     let cursor = page.cursor_in::<TimeCursor>("kyc")?;
     let (now, viewer) = (op.now(), &op.actor().principal());
-    let waiting = match filter.status {
-        None => Some(Waiting::All),
-        Some(KycStatus::Pending) => Some(Waiting::Unclaimed),
-        Some(KycStatus::InReview) => Some(Waiting::Claimed),
-        Some(KycStatus::None) => return Err(Error::invalid("/status", "no attempt is in the state none")),
-        Some(_) => None,
+    if filter.status == Some(KycStatus::None) {
+        return Err(Error::invalid("/status", "no attempt is in the state none"));
+    }
+    filter.check_triage()?;
+    let waiting = filter.status.is_none_or(KycStatus::is_open);
+    let people = match &filter.q {
+        Some(q) => Some(accounts::matching(op, q).await?),
+        None => None,
     };
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
-    let rows = match (filter.user_id, waiting) {
-        (Some(user), _) => of_user(&mut conn, user, filter, cursor, now).await?,
-        (None, Some(which)) => {
+    let rows = match (filter.user_id, people) {
+        (user, Some(mut people)) => {
+            people.retain(|id| user.is_none_or(|user| user == *id));
+            of_people(&mut conn, &people, filter, cursor, now).await?
+        }
+        (Some(user), None) => of_people(&mut conn, &[user], filter, cursor, now).await?,
+        (None, None) if waiting => {
             let start = TimeCursor { at: Timestamp::EPOCH, id: uuid::Uuid::nil() };
-            store::queue(&mut conn, which, filter.document_type, now, cursor.unwrap_or(start), limit + 1).await?
+            waiting_page(op, &mut conn, filter, cursor.unwrap_or(start), limit + 1).await?
         }
         (None, None) => {
             let status = filter.status.unwrap_or(KycStatus::Approved);
@@ -62,28 +72,80 @@ pub async fn list(op: &Operation, filter: &KycFilter, page: &PageRequest) -> Res
         }
     };
     let position = |attempt: &Attempt| TimeCursor {
-        at: if waiting.is_some() { attempt.submitted_at } else { attempt.decided_at.unwrap_or(Timestamp::MAX) },
+        at: if waiting { attempt.submitted_at } else { attempt.decided_at.unwrap_or(Timestamp::MAX) },
         id: attempt.id.0,
     };
     Ok(Page::of_list("kyc", rows, limit, position).map(|attempt| attempt.summary(now, viewer)))
 }
 
-/// Returns one user's attempts that pass the filter. A user has few, so they are all read and filtered here.
-async fn of_user(
+/// The lanes that a caller works on, in the order in which cases of them come; of what does not concern them, none.
+fn lanes(op: &Operation) -> [String; 3] {
+    let own = op.actor().user_id().map_or_else(|| OPEN.into(), lane_of);
+    let escalated = if op.actor().may(Permission::KycAdmin) { ESCALATED } else { OPEN };
+    [own, escalated.into(), OPEN.into()]
+}
+
+/// Returns those that wait and pass the filter, oldest first: lane by lane, as each is served by the index.
+async fn waiting_page(
+    op: &Operation,
     conn: &mut Conn<'_>,
-    user: UserId,
+    filter: &KycFilter,
+    after: TimeCursor,
+    limit: i64,
+) -> Result<Vec<Attempt>> {
+    let is_unclaimed = filter.status == Some(KycStatus::Pending);
+    let page = QueuePage { document_type: filter.document_type, now: op.now(), is_unclaimed, after, limit };
+    if filter.status == Some(KycStatus::InReview) {
+        return store::queue(conn, Waiting::Claimed, page).await;
+    }
+    let mut wanted = match (filter.assigned_to, filter.escalated, filter.snoozed) {
+        (_, _, true) => vec![SNOOZED.to_owned()],
+        (_, true, _) => vec![ESCALATED.to_owned()],
+        (Some(user), ..) => vec![lane_of(user)],
+        _ if filter.all || !op.actor().may(Permission::KycWrite) => {
+            return store::queue(conn, Waiting::All, page).await;
+        }
+        _ => lanes(op).to_vec(),
+    };
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut rows = Vec::new();
+    for lane in &wanted {
+        rows.extend(store::queue(conn, Waiting::Lane(lane), page).await?);
+    }
+    let woken = store::queue(conn, Waiting::Woken, page).await?;
+    if filter.snoozed {
+        rows.retain(|row| row.snoozed_until.is_some_and(|until| page.now < until));
+    } else {
+        rows.extend(woken.into_iter().filter(|row| wanted.contains(&row.lane())));
+    }
+    rows.sort_by_key(|row| (row.submitted_at, row.id));
+    rows.truncate(usize::try_from(limit).unwrap_or_default());
+    Ok(rows)
+}
+
+/// Returns the attempts of these users that pass the filter. A user has few, so they are all read and filtered here.
+async fn of_people(
+    conn: &mut Conn<'_>,
+    users: &[UserId],
     filter: &KycFilter,
     cursor: Option<TimeCursor>,
     now: Timestamp,
 ) -> Result<Vec<Attempt>> {
     /// More than anybody submits.
     const ALL: i64 = 1_000;
-    let mut rows = store::of_user(conn, user, ALL).await?;
+    let mut rows = Vec::new();
+    for user in users {
+        rows.extend(store::of_user(conn, *user, ALL).await?);
+    }
     let open = filter.status.is_none_or(KycStatus::is_open);
     rows.retain(|attempt| {
         let shown = attempt.brief(now).status;
         filter.status.map_or(shown.is_open(), |status| shown == status)
             && filter.document_type.is_none_or(|wanted| attempt.document_type == wanted)
+            && filter.assigned_to.is_none_or(|wanted| attempt.assigned_to == Some(wanted))
+            && (!filter.snoozed || attempt.snoozed_until.is_some_and(|until| now < until))
+            && (!filter.escalated || attempt.escalated_at.is_some())
     });
     if open {
         rows.sort_by_key(|attempt| (attempt.submitted_at, attempt.id));
@@ -120,7 +182,8 @@ pub async fn show(op: &Operation, id: AttemptId) -> Result<KycCase> {
     Ok(shown)
 }
 
-/// Claims the oldest unclaimed attempt that is not the caller's own; returns none when there is none.
+/// Claims the next case, and returns none when there is none: first what was given to the caller, then what was escalated if they
+/// are an admin, then what is for everybody, the oldest first in each; at last what they skipped.
 ///
 /// # Errors
 /// `forbidden` without `kyc:write`.
@@ -128,14 +191,37 @@ pub async fn next(op: &Operation) -> Result<Option<KycCase>> {
     op.actor().require(Permission::KycWrite)?;
 
     op.write(unit!(|op, conn| {
-        let except = op.actor().user_id().unwrap_or(UserId(uuid::Uuid::nil()));
-        let Some(id) = store::oldest_unclaimed(conn, op.now(), except).await? else { return Ok(None) };
+        store::wake(conn, op.now(), WOKEN).await?;
+        let Some(id) = next_id(&op, conn).await? else { return Ok(None) };
         let attempt = store::lock(conn, id).await?;
         take(&op, conn, &attempt, attempt.fence + 1).await?;
         let attempt = store::get(conn, id).await?;
         case(&op, conn, &attempt).await.map(Some)
     }))
     .await
+}
+
+async fn next_id(op: &Operation, conn: &mut Conn<'_>) -> Result<Option<AttemptId>> {
+    let user = op.actor().user_id().unwrap_or(UserId(uuid::Uuid::nil()));
+    let seeker = Seeker { reviewer: op.actor().principal(), user, now: op.now() };
+    let lanes = lanes(op);
+    for lane in &lanes {
+        if let Some(id) = store::oldest_unclaimed(conn, lane, &seeker).await? {
+            return Ok(Some(id));
+        }
+    }
+    store::first_skipped(conn, lanes.each_ref().map(String::as_str), &seeker).await
+}
+
+/// Checks that the caller may decide a case that may have been escalated.
+///
+/// # Errors
+/// `forbidden` when it waits for an admin and the caller is none.
+pub(super) fn require_level(op: &Operation, attempt: &Attempt) -> Result<()> {
+    if attempt.status.is_open() && attempt.escalated_at.is_some() && !op.actor().may(Permission::KycAdmin) {
+        return Err(Error::forbidden("it was escalated: an admin decides it, or gives it back"));
+    }
+    Ok(())
 }
 
 /// Claims an attempt, or renews the caller's claim: then the fencing number stays, and `changed` is false.
@@ -149,6 +235,7 @@ pub async fn claim(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
         let attempt = store::lock(conn, id).await?;
         op.actor().require_other(attempt.user_id)?;
         op.check_version(attempt.version)?;
+        require_level(&op, &attempt)?;
         let changed = match attempt.claiming(op.now(), &op.actor().principal())? {
             Claiming::New { fence } => {
                 take(&op, conn, &attempt, fence).await?;
@@ -165,11 +252,22 @@ pub async fn claim(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
     .await
 }
 
+/// Stores a claim of the caller.
+pub(super) async fn set_claim(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, fence: i64) -> Result<()> {
+    let claim = NewClaim {
+        holder: &op.actor().principal(),
+        label: &op.actor().label(),
+        at: op.now(),
+        expires_at: op.now() + CLAIM,
+        fence,
+        lane: &attempt.lane(),
+    };
+    store::set_claim(conn, attempt.id, &claim).await
+}
+
 /// Stores a new claim, with its records.
 async fn take(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, fence: i64) -> Result<()> {
-    let new =
-        NewClaim { holder: &op.actor().principal(), label: &op.actor().label(), expires_at: op.now() + CLAIM, fence };
-    store::set_claim(conn, attempt.id, &new).await?;
+    set_claim(op, conn, attempt, fence).await?;
     let what = Record { action: AuditAction::KycClaim, event: EventKind::KycClaimed, reason: None, fence };
     record(op, conn, attempt, what).await
 }

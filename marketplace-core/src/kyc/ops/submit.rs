@@ -22,7 +22,10 @@ use crate::{
         files::{FileFacts, Sealed},
         limiter::Turn,
     },
-    records::events::{self, EventKind},
+    records::{
+        events::{self, EventKind},
+        series::{self, Happened, SeriesKind},
+    },
 };
 
 /// The documents that a worker submits. The files' memory is used until they are stored: nothing is copied.
@@ -102,6 +105,7 @@ async fn store_attempt(app: &App, new: NewAttempt) -> Result<()> {
             let waiting =
                 UserKyc { status: KycStatus::Pending, prior: KycStatus::Pending, effective_at: None, expires_at: None };
             set_standing(conn, new.user_id, waiting, now).await?;
+            series::count(conn, SeriesKind::KycSubmitted, Happened::now(now, new.id.0)).await?;
             events::append(&op, conn, EventKind::KycSubmitted, &new.id.to_string(), Some(new.user_id)).await
         }))
         .await

@@ -1,6 +1,7 @@
 //! All SQL queries for identity checks.
 //!
-//! Each list uses one index: waiting attempts by `(status, submitted_at, id)`, decided ones by `(status, decided_at,
+//! Each list uses one index: waiting attempts by `(status, lane, submitted_at, id)`, or all of them by `(status, submitted_at, id)`,
+//! decided ones by `(status, decided_at,
 //! id)`, claimed ones by the end of the claim, and a user's own by `(user_id, number)`.
 
 use std::time::Duration;
@@ -8,8 +9,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{
-    attempt::{Attempt, UserKyc},
-    model::{DocumentType, FileInfo, FileKind},
+    attempt::{Attempt, Placed, UserKyc, lane},
+    model::{Assignee, DocumentType, FileInfo, FileKind, TriageAct, TriageEntry},
 };
 use crate::{
     base::{
@@ -30,14 +31,16 @@ macro_rules! attempt_columns {
         $crate::column_list!($form: id "a.id", id "a.user_id", int "a.number", text "a.document_type", text "a.status", time "a.submitted_at",
             text "a.claim_holder", text "a.claim_label", time "a.claim_expires_at", int "a.fence", text "a.decided_by",
             time "a.decided_at", time "a.effective_at", text "a.reasons", text "a.comment", text "a.note", text "a.undo",
-            int "a.version", time "a.files_deleted_at", text "u.name", text "u.status" => "user_status")
+            int "a.version", time "a.files_deleted_at", text "u.name", text "u.status" => "user_status",
+            time "a.snoozed_until", opt_id "a.assigned_to", time "a.escalated_at", text "s.name" => "assignee_name",
+            time "a.claimed_at")
     };
 }
 
 /// Expands to the rows that [`attempt_columns`] are read from, with a condition.
 macro_rules! attempts {
-    ($rest:literal) => {
-        concat!("FROM kyc_attempts a JOIN users u ON u.id = a.user_id WHERE ", $rest)
+    ($($rest:literal),+) => {
+        concat!("FROM kyc_attempts a JOIN users u ON u.id = a.user_id LEFT JOIN users s ON s.id = a.assigned_to WHERE ", $($rest),+)
     };
 }
 
@@ -159,39 +162,57 @@ pub(super) async fn newest_file(conn: &mut Conn<'_>) -> Result<Option<(AttemptId
 
 /// Selects among the waiting attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Waiting {
+pub(super) enum Waiting<'a> {
+    /// All of them.
     All,
-    Unclaimed,
+    /// Those that somebody holds.
     Claimed,
+    /// Those of a lane.
+    Lane(&'a str),
+    /// Those that were set aside until a time that is over, and are not back in their lane yet.
+    Woken,
+}
+
+/// Which waiting attempts, and which page of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct QueuePage {
+    pub document_type: Option<DocumentType>,
+    pub now: Timestamp,
+    /// Whether those that somebody holds are left out.
+    pub is_unclaimed: bool,
+    pub after: TimeCursor,
+    pub limit: i64,
 }
 
 /// Returns the queue, oldest first.
-pub(super) async fn queue(
-    conn: &mut Conn<'_>,
-    which: Waiting,
-    document_type: Option<DocumentType>,
-    now: Timestamp,
-    after: TimeCursor,
-    limit: i64,
-) -> Result<Vec<Attempt>> {
-    let (at, id) = (after.at, after.id);
+pub(super) async fn queue(conn: &mut Conn<'_>, which: Waiting<'_>, page: QueuePage) -> Result<Vec<Attempt>> {
+    macro_rules! waiting {
+        ($which:literal) => {
+            attempts!(
+                $which,
+                " AND (a.submitted_at, a.id) > ($1, $2) AND (a.document_type = $3 OR $3 IS NULL) \
+                 AND (a.claim_expires_at IS NULL OR a.claim_expires_at <= $4 OR $4 IS NULL) \
+                 ORDER BY a.submitted_at, a.id LIMIT ($5 + 0)"
+            )
+        };
+    }
+    let QueuePage { document_type, now, is_unclaimed, after: TimeCursor { at, id }, limit } = page;
+    let free_at = is_unclaimed.then_some(now);
     Ok(match which {
-        Waiting::All => q!(conn => page Attempt, attempt_columns,
-            attempts!("a.status = 'pending' AND (a.submitted_at, a.id) > ($1, $2) \
-                      AND (a.document_type = $3 OR $3 IS NULL) ORDER BY a.submitted_at, a.id LIMIT ($4 + 0)"),
-            at, id, document_type, limit)?,
-        Waiting::Unclaimed => q!(conn => page Attempt, attempt_columns,
-            attempts!("a.status = 'pending' AND (a.submitted_at, a.id) > ($1, $2) \
-                      AND (a.document_type = $3 OR $3 IS NULL) \
-                      AND (a.claim_expires_at IS NULL OR a.claim_expires_at <= $4) \
-                      ORDER BY a.submitted_at, a.id LIMIT ($5 + 0)"),
-            at, id, document_type, now, limit)?,
-        // Only waiting attempts have a claim, and there are no more live claims than reviewers; so this query sorts
-        // them without an index.
-        Waiting::Claimed => q!(conn => page Attempt, attempt_columns,
-            attempts!("a.claim_expires_at > $4 AND (a.submitted_at, a.id) > ($1, $2) \
-                      AND (a.document_type = $3 OR $3 IS NULL) ORDER BY a.submitted_at, a.id LIMIT ($5 + 0)"),
-            at, id, document_type, now, limit)?,
+        Waiting::All => q!(conn => page Attempt, attempt_columns, waiting!("a.status = 'pending'"),
+            at, id, document_type, free_at, limit)?,
+        Waiting::Lane(lane) => {
+            q!(conn => page Attempt, attempt_columns, waiting!("a.status = 'pending' AND a.lane = $6"),
+            at, id, document_type, free_at, limit, lane)?
+        }
+        // There are no more live claims than reviewers, and what has woken is back in its lane a moment later; so these
+        // queries sort without an index.
+        Waiting::Woken => q!(conn => page Attempt, attempt_columns,
+            waiting!("a.snoozed_until <= $6 AND a.status || '' = 'pending'"),
+            at, id, document_type, free_at, limit, now)?,
+        // Only waiting attempts have a claim.
+        Waiting::Claimed => q!(conn => page Attempt, attempt_columns, waiting!("a.claim_expires_at > $6"),
+            at, id, document_type, free_at, limit, now)?,
     })
 }
 
@@ -209,31 +230,193 @@ pub(super) async fn decided(
         status, before.at, before.id, document_type, limit)?)
 }
 
-/// Returns the oldest waiting attempt that nobody has claimed and that is not `except`'s own. PostgreSQL also locks
-/// it, and skips attempts that others have locked.
-pub(super) async fn oldest_unclaimed(conn: &mut Conn<'_>, now: Timestamp, except: UserId) -> Result<Option<AttemptId>> {
+/// Who asks for the next case.
+#[derive(Debug, Clone)]
+pub(super) struct Seeker {
+    pub reviewer: Principal,
+    /// Their own attempts are not for them.
+    pub user: UserId,
+    pub now: Timestamp,
+}
+
+/// Returns the oldest waiting attempt of a lane that nobody has claimed, that is not the seeker's own, and that they have not
+/// skipped. PostgreSQL also locks it, and skips attempts that others have locked.
+pub(super) async fn oldest_unclaimed(conn: &mut Conn<'_>, lane: &str, seeker: &Seeker) -> Result<Option<AttemptId>> {
+    macro_rules! oldest {
+        () => {
+            "SELECT a.id FROM kyc_attempts a WHERE a.status = 'pending' AND a.lane = $1 \
+             AND (a.claim_expires_at IS NULL OR a.claim_expires_at <= $2) AND a.user_id <> $3 \
+             AND NOT EXISTS (SELECT 1 FROM kyc_skips s WHERE s.attempt_id = a.id AND s.reviewer = $4) \
+             ORDER BY a.submitted_at, a.id LIMIT 1"
+        };
+    }
     Ok(q!(conn => optval AttemptId, [
-        sqlite: "SELECT id FROM kyc_attempts WHERE status = 'pending' AND (claim_expires_at IS NULL OR claim_expires_at <= $1) \
-                 AND user_id <> $2 ORDER BY submitted_at, id LIMIT 1",
-        pg: "SELECT id FROM kyc_attempts WHERE status = 'pending' AND (claim_expires_at IS NULL OR claim_expires_at <= $1) \
-             AND user_id <> $2 ORDER BY submitted_at, id LIMIT 1 FOR UPDATE SKIP LOCKED",
-    ], now, except)?)
+        sqlite: oldest!(),
+        pg: concat!(oldest!(), " FOR UPDATE OF a SKIP LOCKED"),
+    ], lane, seeker.now, seeker.user, &seeker.reviewer)?)
+}
+
+/// Returns the attempt of these lanes that the seeker skipped first, if nobody has claimed it.
+pub(super) async fn first_skipped(conn: &mut Conn<'_>, lanes: [&str; 3], seeker: &Seeker) -> Result<Option<AttemptId>> {
+    macro_rules! skipped {
+        () => {
+            "SELECT a.id FROM kyc_skips s JOIN kyc_attempts a ON a.id = s.attempt_id WHERE s.reviewer = $4 \
+             AND a.status || '' = 'pending' AND a.lane || '' IN ($1, $5, $6) \
+             AND (a.claim_expires_at IS NULL OR a.claim_expires_at <= $2) AND a.user_id <> $3 \
+             ORDER BY s.number, s.attempt_id LIMIT 1"
+        };
+    }
+    let [first, second, third] = lanes;
+    Ok(q!(conn => optval AttemptId, [
+        sqlite: skipped!(),
+        pg: concat!(skipped!(), " FOR UPDATE OF a SKIP LOCKED"),
+    ], first, seeker.now, seeker.user, &seeker.reviewer, second, third)?)
+}
+
+/// Puts an attempt behind all others, for one reviewer.
+pub(super) async fn skip(conn: &mut Conn<'_>, id: AttemptId, reviewer: &Principal) -> Result<()> {
+    q!(conn => exec,
+        "INSERT INTO kyc_skips (attempt_id, reviewer, number) VALUES ($1, $2, \
+         (SELECT coalesce(max(number), 0) + 1 FROM kyc_skips WHERE reviewer = $2)) \
+         ON CONFLICT (attempt_id, reviewer) DO UPDATE SET number = excluded.number",
+        id, reviewer)?;
+    Ok(())
+}
+
+/// Returns whether a reviewer has skipped an attempt.
+pub(super) async fn is_skipped(conn: &mut Conn<'_>, id: AttemptId, reviewer: &Principal) -> Result<bool> {
+    Ok(q!(conn => val i64,
+        "SELECT CAST(count(*) AS BIGINT) FROM kyc_skips WHERE attempt_id = $1 AND reviewer = $2", id, reviewer)?
+        > 0)
+}
+
+/// Stores where an attempt waits from now on, and ends the claim on it.
+pub(super) async fn place(conn: &mut Conn<'_>, id: AttemptId, placed: &Placed) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE kyc_attempts SET snoozed_until = $2, assigned_to = $3, escalated_at = $4, lane = $5, claim_holder = NULL, \
+         claim_label = NULL, claim_expires_at = NULL, version = version + 1 WHERE id = $1",
+        id, placed.snoozed_until, placed.assigned_to, placed.escalated_at, placed.lane())?;
+    Ok(())
+}
+
+/// Puts attempts back in their lanes that were set aside until a time that is over; as people see them, nothing changes.
+pub(super) async fn wake(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<u64> {
+    macro_rules! due {
+        () => {
+            "SELECT id, assigned_to, escalated_at FROM kyc_attempts WHERE snoozed_until <= $1 ORDER BY snoozed_until, id \
+             LIMIT ($2 + 0)"
+        };
+    }
+    let due = q!(conn => all (AttemptId, Option<UserId>, Option<Timestamp>), [
+        sqlite: due!(),
+        pg: concat!(due!(), " FOR UPDATE SKIP LOCKED"),
+    ], now, limit)?;
+    for (id, assigned_to, escalated_at) in &due {
+        q!(conn => exec, "UPDATE kyc_attempts SET snoozed_until = NULL, lane = $2 WHERE id = $1",
+            *id, lane(*assigned_to, escalated_at.is_some()))?;
+    }
+    Ok(due.len() as u64)
+}
+
+/// Returns whether any attempt is to be put back in its lane.
+pub(super) async fn any_due(conn: &mut Conn<'_>, now: Timestamp) -> Result<bool> {
+    Ok(q!(conn => optval i64, "SELECT CAST(1 AS BIGINT) FROM kyc_attempts WHERE snoozed_until <= $1 LIMIT 1", now)?
+        .is_some())
+}
+
+/// Returns when the attempt was submitted that has waited longest.
+pub(super) async fn oldest(conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
+    Ok(q!(conn => optval Timestamp,
+        "SELECT submitted_at FROM kyc_attempts WHERE status = 'pending' ORDER BY submitted_at, id LIMIT 1")?)
+}
+
+/// A row of the history to be stored.
+pub(super) struct NewTriage<'a> {
+    pub act: TriageAct,
+    pub by: &'a Principal,
+    pub until: Option<Timestamp>,
+    pub assigned_to: Option<UserId>,
+    pub note: Option<&'a str>,
+}
+
+/// Appends to the history of a locked attempt.
+pub(super) async fn append(conn: &mut Conn<'_>, id: AttemptId, now: Timestamp, new: &NewTriage<'_>) -> Result<()> {
+    q!(conn => exec,
+        "INSERT INTO kyc_history (attempt_id, number, at, actor, act, until, assigned_to, note) VALUES \
+         ($1, (SELECT coalesce(max(number), 0) + 1 FROM kyc_history WHERE attempt_id = $1), $2, $3, $4, $5, $6, $7)",
+        id, now, new.by, new.act, new.until, new.assigned_to, new.note)?;
+    Ok(())
+}
+
+#[derive(sqlx_macros::FromRow)]
+struct History {
+    at: Timestamp,
+    actor: Principal,
+    act: TriageAct,
+    until: Option<Timestamp>,
+    assigned_to: Option<UserId>,
+    name: Option<String>,
+    note: Option<String>,
+}
+
+/// Returns the latest rows of an attempt's history, oldest first.
+pub(super) async fn history(conn: &mut Conn<'_>, id: AttemptId, limit: i64) -> Result<Vec<TriageEntry>> {
+    let mut rows = q!(conn => all History,
+        "SELECT h.at, h.actor, h.act, h.until, h.assigned_to, u.name, h.note FROM kyc_history h \
+         LEFT JOIN users u ON u.id = h.assigned_to WHERE h.attempt_id = $1 ORDER BY h.number DESC LIMIT ($2 + 0)",
+        id, limit)?;
+    rows.reverse();
+    let entry = |row: History| TriageEntry {
+        at: row.at,
+        by: row.actor,
+        act: row.act,
+        until: row.until,
+        assignee: row.assigned_to.map(|id| Assignee { id, name: row.name.unwrap_or_default() }),
+        note: row.note,
+    };
+    Ok(rows.into_iter().map(entry).collect())
+}
+
+/// Returns the attempts that somebody holds now, locked.
+pub(super) async fn held_by(conn: &mut Conn<'_>, holder: &Principal, now: Timestamp) -> Result<Vec<AttemptId>> {
+    macro_rules! held {
+        () => {
+            "SELECT id FROM kyc_attempts WHERE claim_expires_at > $2 AND claim_holder = $1"
+        };
+    }
+    Ok(q!(conn => vals AttemptId, [sqlite: held!(), pg: concat!(held!(), " FOR UPDATE")], holder, now)?)
+}
+
+/// Gives everything back to everybody that waits and was given to somebody, and says so in the history of each.
+pub(super) async fn unassign(conn: &mut Conn<'_>, user: UserId, by: &Principal, now: Timestamp) -> Result<u64> {
+    q!(conn => exec,
+        "INSERT INTO kyc_history (attempt_id, number, at, actor, act) SELECT a.id, \
+         (SELECT coalesce(max(h.number), 0) + 1 FROM kyc_history h WHERE h.attempt_id = a.id), $2, $3, $4 \
+         FROM kyc_attempts a WHERE a.assigned_to = $1 AND a.status || '' = 'pending'",
+        user, now, by, TriageAct::Returned)?;
+    Ok(q!(conn => exec,
+        "UPDATE kyc_attempts SET assigned_to = NULL, lane = CASE WHEN snoozed_until IS NULL THEN 'open' ELSE 'snoozed' END, \
+         version = version + 1 WHERE assigned_to = $1",
+        user)?)
 }
 
 /// A claim to be stored.
 pub(super) struct NewClaim<'a> {
     pub holder: &'a Principal,
     pub label: &'a str,
+    pub at: Timestamp,
     pub expires_at: Timestamp,
     pub fence: i64,
+    /// Where the attempt waits if the claim ends: it is no longer set aside.
+    pub lane: &'a str,
 }
 
 /// Stores a claim.
 pub(super) async fn set_claim(conn: &mut Conn<'_>, id: AttemptId, claim: &NewClaim<'_>) -> Result<()> {
     q!(conn => exec,
-        "UPDATE kyc_attempts SET claim_holder = $2, claim_label = $3, claim_expires_at = $4, fence = $5, version = version + 1 \
-         WHERE id = $1",
-        id, claim.holder, claim.label, claim.expires_at, claim.fence)?;
+        "UPDATE kyc_attempts SET claim_holder = $2, claim_label = $3, claim_expires_at = $4, fence = $5, claimed_at = $6, \
+         snoozed_until = NULL, lane = $7, version = version + 1 WHERE id = $1",
+        id, claim.holder, claim.label, claim.expires_at, claim.fence, claim.at, claim.lane)?;
     Ok(())
 }
 
@@ -283,10 +466,17 @@ pub(super) async fn set_decision(
     let changed = q!(conn => exec,
         "UPDATE kyc_attempts SET status = $3, fence = $4, decided_by = $5, decided_at = $6, effective_at = $7, reasons = $8, \
          comment = $9, note = $10, undo = $11, claim_holder = NULL, claim_label = NULL, claim_expires_at = NULL, \
-         version = version + 1 WHERE id = $1 AND version = $2",
+         snoozed_until = NULL, lane = $12, version = version + 1 WHERE id = $1 AND version = $2",
         read.id, read.version, status, fence, decided.by, decided.at, decided.effective_at, decided.reasons, decided.comment,
-        decided.note, decided.undo)?;
+        decided.note, decided.undo, read.lane())?;
+    q!(conn => exec, "DELETE FROM kyc_skips WHERE attempt_id = $1", read.id)?;
     if changed == 1 { Ok(()) } else { Err(Error::conflict("it was changed meanwhile; load it again", ())) }
+}
+
+/// Stores since when the claim was held under which an attempt was decided; none when it was decided at once.
+pub(super) async fn set_claimed_at(conn: &mut Conn<'_>, id: AttemptId, at: Option<Timestamp>) -> Result<()> {
+    q!(conn => exec, "UPDATE kyc_attempts SET claimed_at = $2 WHERE id = $1", id, at)?;
+    Ok(())
 }
 
 /// Stores the status of an account's identity check.
@@ -357,6 +547,8 @@ pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> 
     q!(conn => exec,
         "DELETE FROM kyc_files WHERE attempt_id IN (SELECT id FROM kyc_attempts WHERE user_id = $1)", user)?;
     q!(conn => exec, "DELETE FROM kyc_attempts WHERE user_id = $1 AND status || '' = 'pending'", user)?;
+    q!(conn => exec,
+        "UPDATE kyc_history SET note = NULL WHERE attempt_id IN (SELECT id FROM kyc_attempts WHERE user_id = $1)", user)?;
     q!(conn => exec,
         "UPDATE kyc_attempts SET wrapped_key = NULL, comment = NULL, note = NULL, undo = NULL, version = version + 1 \
          WHERE user_id = $1",

@@ -42,7 +42,9 @@ async fn no_statement_reads_or_sorts_a_whole_table() {
             // A small, bounded number of rows without an order, and the keys that a sweep passes in.
             let bounded = sqlite.contains("FROM file_deletions") || sqlite.contains("json_each");
             // There are as many live claims as reviewers: these rows are sorted without an index.
-            let sorts = sqlite.contains("a.claim_expires_at > $4");
+            // What has woken, what a reviewer holds and what one skipped by hand are as few.
+            let few = ["a.claim_expires_at > $6", "a.snoozed_until <= $6"];
+            let sorts = few.iter().any(|text| sqlite.contains(text));
             for line in plan.lines().filter(|_| !bounded) {
                 let reads_all = line.contains("Seq Scan")
                     || (line.contains("SCAN")

@@ -18,7 +18,8 @@ pub(super) use files::{
 pub(super) use pages::{
     Data, MessageRow, NewThread, Window, advance, get, insert_thread, list, messages, of_service, offered, pointer,
 };
-pub(crate) use staff::{count_since, have_thread};
 pub(super) use staff::{
-    note_read, page, parties, place, prune_reads, read_at, remove, restore, set_note, set_status, show, tombstone,
+    count_between, note_read, page, parties, place, prune_reads, read_at, remove, restore, set_note, set_status, show,
+    tombstone,
 };
+pub(crate) use staff::{count_since, have_thread};

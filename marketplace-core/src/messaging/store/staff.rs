@@ -20,6 +20,12 @@ pub(crate) async fn count_since(conn: &mut Conn<'_>, since: Timestamp, limit: i6
         since, limit)?)
 }
 
+/// Counts messages of a span of time.
+pub(in crate::messaging) async fn count_between(conn: &mut Conn<'_>, from: Timestamp, until: Timestamp) -> Result<i64> {
+    Ok(q!(conn => val i64,
+        "SELECT CAST(count(*) AS BIGINT) FROM messages WHERE created_at >= $1 AND created_at < $2", from, until)?)
+}
+
 #[derive(sqlx_macros::FromRow)]
 struct Row {
     id: ThreadId,

@@ -54,7 +54,7 @@ async fn mailed(test: &TestApp, to: &Actor, template: Template) -> usize {
     two.unwrap();
     let failed = test.app().timers().into_iter().find(|state| state.failures > 0);
     assert!(failed.is_none(), "{failed:?}");
-    let email = users::reveal(&test.app().by(&testing::operator()), to.user_id().unwrap()).await.unwrap().email;
+    let email = users::reveal(&test.app().by(&testing::operator()), to.user_id().unwrap(), None).await.unwrap().email;
     test.mails().await.iter().filter(|mail| mail.to == email && mail.template == template).count()
 }
 

@@ -21,6 +21,14 @@ text_enum! {
         KycClaim = "kyc.claim",
         /// A claim was given back.
         KycRelease = "kyc.release",
+        /// An attempt was put behind the others, for one reviewer.
+        KycSkip = "kyc.skip",
+        /// An attempt was set aside until a time.
+        KycSnooze = "kyc.snooze",
+        /// An attempt was given to a colleague, or back to everybody.
+        KycAssign = "kyc.assign",
+        /// An attempt was given to the admins.
+        KycEscalate = "kyc.escalate",
         /// A file was looked at.
         KycView = "kyc.view",
         /// An identity was approved.

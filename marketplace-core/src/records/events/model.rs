@@ -31,6 +31,8 @@ text_enum! {
         KycClaimed = "kyc.claimed",
         /// A claim was given back.
         KycReleased = "kyc.released",
+        /// An attempt was skipped, set aside, given to somebody, or escalated.
+        KycTriaged = "kyc.triaged",
         /// An attempt was decided.
         KycDecided = "kyc.decided",
         /// A decision was taken back.
@@ -86,6 +88,7 @@ impl EventKind {
             Self::KycSubmitted
             | Self::KycClaimed
             | Self::KycReleased
+            | Self::KycTriaged
             | Self::KycDecided
             | Self::KycUndone
             | Self::KycExpired

@@ -9,7 +9,7 @@ use crate::{
     },
     operation::Operation,
     platform::db::Conn,
-    timers::Timer,
+    timers::{Queue, Timer},
 };
 
 /// Reviews that one call works on at most.
@@ -21,7 +21,9 @@ pub async fn run_due(app: &App) -> Result<u64> {
     let limit = BATCH + crate::scheduled::resting(app, Timer::Reviews);
     let mut reader = app.db.read().await?;
     let due = store::due(&mut reader.conn(), app.now(), limit).await?;
+    let oldest = store::oldest_flagged(&mut reader.conn()).await?;
     drop(reader);
+    app.timers.set_oldest(Queue::Flags, oldest);
     crate::scheduled::each(app, Timer::Reviews, due, async |id| settle(app, id).await.map(u64::from)).await
 }
 

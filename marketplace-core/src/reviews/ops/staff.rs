@@ -2,10 +2,11 @@
 
 use super::{lock_review, recount, store, tell};
 use crate::{
+    accounts,
     base::{
         change::Changed,
         error::{Error, Result},
-        ids::ReviewId,
+        ids::{ReviewId, UserId},
         page::{Page, PageRequest, TimeCursor},
         permission::Permission,
         time::Timestamp,
@@ -36,9 +37,15 @@ pub async fn staff_list(op: &Operation, filter: &ReviewFilter, page: &PageReques
     let cursor = page.cursor_in::<TimeCursor>("reviews")?;
     let now = op.now();
     let wanted = store::Wanted { status: filter.status, subject: filter.subject_id, author: filter.author_id, now };
+    let people = match &filter.q {
+        Some(q) => Some(accounts::matching(op, q).await?),
+        None => None,
+    };
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
-    let rows = if filter.flagged {
+    let rows = if let Some(people) = people {
+        of_people(&mut conn, &people, filter, now, cursor, limit + 1).await?
+    } else if filter.flagged {
         store::flagged(&mut conn, &wanted, cursor, limit + 1).await?
     } else {
         store::page(&mut conn, &wanted, cursor, limit + 1).await?
@@ -48,6 +55,50 @@ pub async fn staff_list(op: &Operation, filter: &ReviewFilter, page: &PageReques
         id: review.id.0,
     };
     Ok(Page::of_list("reviews", rows, limit, position).map(|review| review.at(now).summary()))
+}
+
+/// Returns the reviews by or about these people that pass the filter, in its order.
+async fn of_people(
+    conn: &mut Conn<'_>,
+    people: &[UserId],
+    filter: &ReviewFilter,
+    now: Timestamp,
+    mut cursor: Option<TimeCursor>,
+    limit: i64,
+) -> Result<Vec<Review>> {
+    /// Flagged reviews that are read at a time.
+    const CHUNK: i64 = 500;
+    let wanted = |author, subject| store::Wanted { status: filter.status, subject, author, now };
+    let mut rows: Vec<Review> = Vec::new();
+    if filter.flagged {
+        // They are a queue, which staff keep short: it is gone through.
+        let all = wanted(filter.author_id, filter.subject_id);
+        loop {
+            let chunk = store::flagged(conn, &all, cursor, CHUNK).await?;
+            let last =
+                chunk.last().map(|row| TimeCursor { at: row.flagged_at.unwrap_or(row.created_at), id: row.id.0 });
+            let is_end = chunk.len() < usize::try_from(CHUNK).unwrap_or_default();
+            let found = |row: &Review| people.contains(&row.author_id) || people.contains(&row.subject_id);
+            rows.extend(chunk.into_iter().filter(found));
+            if is_end || i64::try_from(rows.len()).is_ok_and(|rows| rows >= limit) {
+                break;
+            }
+            cursor = last;
+        }
+    } else {
+        for person in people {
+            if filter.author_id.is_none_or(|author| author == *person) {
+                rows.extend(store::page(conn, &wanted(Some(*person), filter.subject_id), cursor, limit).await?);
+            }
+            if filter.subject_id.is_none_or(|subject| subject == *person) {
+                rows.extend(store::page(conn, &wanted(filter.author_id, Some(*person)), cursor, limit).await?);
+            }
+        }
+        rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.created_at, row.id)));
+        rows.dedup_by_key(|row| row.id);
+    }
+    rows.truncate(usize::try_from(limit).unwrap_or_default());
+    Ok(rows)
 }
 
 /// Returns one review, with its flags.

@@ -18,7 +18,10 @@ use marketplace_core::{
     },
     jobs::model::{JobCount, JobStatus},
     kyc::{
-        model::{AttemptBrief, Claim, DecisionMade, DocumentType, FileInfo, FileKind, KycReason},
+        model::{
+            Assignee, AttemptBrief, Claim, DecisionMade, DocumentType, FileInfo, FileKind, KycReason, TriageAct,
+            TriageEntry,
+        },
         status::KycStatus,
     },
     page::Page,
@@ -83,6 +86,9 @@ fn attempt() -> KycSummary {
             fence: 7,
             expires_at: now() + std::time::Duration::from_secs(580),
         }),
+        snoozed_until: None,
+        assignee: Some(Assignee { id: USER.parse().unwrap(), name: "lea".into() }),
+        escalated_at: None,
         version: 3,
     }
 }
@@ -111,6 +117,14 @@ fn case() -> KycCase {
         }],
         files_deleted_at: None,
         decision: Some(made()),
+        history: vec![TriageEntry {
+            at: at(20),
+            by: principal(),
+            act: TriageAct::Assigned,
+            until: None,
+            assignee: Some(Assignee { id: USER.parse().unwrap(), name: "lea".into() }),
+            note: Some("reads the script".into()),
+        }],
         others: vec![AttemptBrief {
             id: ATTEMPT.parse().unwrap(),
             number: 1,

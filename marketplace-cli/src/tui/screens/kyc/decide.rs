@@ -289,7 +289,7 @@ impl Kyc {
     }
 
     /// Opens a case again; the one that was open waits in the background.
-    fn bring_back(&mut self, open: OpenCase, ctx: &mut Ctx) {
+    pub(super) fn bring_back(&mut self, open: OpenCase, ctx: &mut Ctx) {
         self.want_next = false;
         if let Some(mut current) = self.open.take() {
             current.rest();

@@ -14,6 +14,9 @@ use super::{
     case::OpenCase,
 };
 
+/// Cases with the names that are shown.
+pub type Cases = Vec<(AttemptId, String)>;
+
 /// An attempt that is to be decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseTarget {

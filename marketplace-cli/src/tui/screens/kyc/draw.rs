@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use marketplace_core::kyc::{
-    model::{Claim, DocumentType, FileKind},
+    model::{Claim, DocumentType, FileKind, KycSummary, TriageAct, TriageEntry},
     status::KycStatus,
 };
 use ratatui::{
@@ -87,10 +87,7 @@ impl Kyc {
                 Some(claim) if row.status == KycStatus::InReview && claim.expires_at > now => {
                     holder(claim, Some(row.id) == open, Some(row.id) == next)
                 }
-                _ => {
-                    let (glyph, word, style) = theme::kyc_status(row.status);
-                    (glyph, word.to_owned(), style)
-                }
+                _ => waiting(row),
             };
             let waits = rows::time(theme, row.submitted_at, now, exact);
             vec![
@@ -222,6 +219,21 @@ fn document(kind: DocumentType) -> &'static str {
     }
 }
 
+/// Returns where a case waits that nobody holds.
+fn waiting(row: &KycSummary) -> (&'static str, String, Style) {
+    if row.snoozed_until.is_some() {
+        return ("◌", "snoozed".into(), Style::Faint);
+    }
+    match &row.assignee {
+        Some(assignee) => ("→", text::clean(&assignee.name).into_owned(), Style::Warn),
+        None if row.escalated_at.is_some() => ("▲", "escalated".into(), Style::Warn),
+        None => {
+            let (glyph, word, style) = theme::kyc_status(row.status);
+            (glyph, word.to_owned(), style)
+        }
+    }
+}
+
 fn holder(claim: &Claim, open: bool, next: bool) -> (&'static str, String, Style) {
     match (claim.mine, open, next) {
         (true, true, _) => ("◐", "you".into(), Style::Accent),
@@ -281,9 +293,29 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize, compact: bool) -> Vec<Line<'s
             );
         }
     }
+    for entry in &open.case.history {
+        lines.extend(history_lines(entry, ctx, width));
+    }
     for other in &open.case.others {
         lines.extend(attempt_lines(other, ctx, width));
     }
+    lines
+}
+
+/// Returns the lines of something that was done with a case before its decision.
+fn history_lines(entry: &TriageEntry, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
+    let mut said = text::words(entry.act.as_str());
+    if let Some(until) = entry.until {
+        let _ = write!(said, " until {}", text::exact(until, ctx.times));
+    }
+    if entry.act == TriageAct::Assigned {
+        let whom = entry.assignee.as_ref().map_or("everybody".into(), |assignee| text::clean(&assignee.name));
+        let _ = write!(said, " to {whom}");
+    }
+    let _ = write!(said, " · {} · {}", ctx.who(&entry.by), text::when(entry.at, ctx.now(), ctx.times));
+    let mut lines = vec![rows::field(ctx.theme, "history", said)];
+    let note = entry.note.iter().flat_map(|note| text::wrap(note, width.saturating_sub(11)));
+    lines.extend(note.map(|line| Line::raw(format!("           {line}"))));
     lines
 }
 

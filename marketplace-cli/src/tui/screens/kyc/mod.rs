@@ -6,6 +6,7 @@ mod decision;
 mod draw;
 mod open;
 mod queue;
+mod triage;
 
 pub use open::Seek;
 
@@ -14,6 +15,7 @@ use marketplace_core::staff::{ReleaseAttempt, ShowAttempt, ShowUser};
 use std::any::Any;
 
 use marketplace_core::{
+    accounts::summary::UserSummary,
     base::{
         change::{Change, Changed},
         permission::Permission,
@@ -35,7 +37,7 @@ use ratatui::{
 
 use self::{
     case::OpenCase,
-    decision::{Batch, Last, SentDecision, verbs},
+    decision::{Batch, Cases, Last, SentDecision, verbs},
 };
 use super::super::{
     browser::{
@@ -60,8 +62,11 @@ actions! {
     APPROVE, "approve", "a", "approve", 1, Some(Permission::KycWrite), "Approve the open case (or the marked ones)";
     RETRY, "retry", "t", "ask again", 2, Some(Permission::KycWrite), "Ask for another attempt: reasons, comment";
     REJECT, "reject", "x", "reject", 3, Some(Permission::KycWrite), "Reject for good: reasons, comment";
-    NEXT, "next", "n", "next", 4, Some(Permission::KycWrite), "Skip: claim and open the next case; this one comes again after all others";
+    NEXT, "next", "n s", "next", 4, Some(Permission::KycWrite), "Skip: claim and open the next case; this one comes again after all others";
     UNDO, "undo", "u", "undo", 5, Some(Permission::KycWrite), "Take the latest decision back, or the latest batch of them, within 10 s";
+    SNOOZE, "snooze", "S", "snooze", 0, Some(Permission::KycWrite), "Set the case (or the marked ones) aside until a time";
+    ASSIGN, "assign", "@", "assign", 0, Some(Permission::KycWrite), "Give the case (or the marked ones) to a colleague, or back to everybody";
+    ESCALATE, "escalate", "T", "escalate", 0, Some(Permission::KycWrite), "Pass the case (or the marked ones) up to the admins, with a note";
     REVOKE, "revoke", "v", "revoke", 0, Some(Permission::KycWrite), "Take an approval back: reasons, comment";
     ZOOM, "zoom", "z", "zoom", 6, None, "Document large, selfie large, both";
     ROTATE, "rotate", "r", "rotate", 7, None, "Rotate the picture by a quarter turn";
@@ -94,6 +99,10 @@ enum Came {
     Renewed(Result<Changed<KycCase>>),
     /// The result of a decision.
     Decided(Result<Changed<KycCase>>),
+    /// Those who may be given a case.
+    Reviewers(Result<Vec<UserSummary>>),
+    /// The result of a snooze, an assignment or an escalation.
+    SetAside(Result<Changed<KycCase>>),
     /// The result of an undo.
     Undone(Result<Changed<KycCase>>),
     /// The open case, because something changed about it.
@@ -117,6 +126,10 @@ pub struct Kyc {
     want_next: bool,
     sent: Vec<SentDecision>,
     undoing: Vec<(LoadId, OpenCase)>,
+    /// Cases that are being set aside, given to somebody, or escalated.
+    aside: Vec<(LoadId, OpenCase)>,
+    /// Cases that are to be given to one of the colleagues whose names are loading.
+    assigning: Option<(LoadId, String, Cases)>,
     batch: Option<Batch>,
     /// Cases that were skipped, in this order: they come again once every other case has come.
     skipped: Vec<AttemptId>,
@@ -299,6 +312,7 @@ impl Screen for Kyc {
             REJECT => self.ask(DecisionKind::Reject, ctx),
             REVOKE => self.ask(DecisionKind::Revoke, ctx),
             UNDO => self.undo(ctx),
+            SNOOZE | ASSIGN | ESCALATE => self.set_aside(action, ctx),
             Action::REPEAT => self.repeat(ctx),
             OUTSIDE => self.open_outside(ctx),
             Action::REVEAL => self.reveal(ctx),
@@ -382,6 +396,8 @@ impl Screen for Kyc {
             Ok((id, Came::Next(answer))) => self.next_came(id, answer, ctx),
             Ok((id, Came::Renewed(answer))) => self.renewed(id, answer, ctx),
             Ok((id, Came::Decided(answer))) => self.decided(id, answer, ctx),
+            Ok((id, Came::Reviewers(answer))) => self.reviewers_came(id, answer, ctx),
+            Ok((id, Came::SetAside(answer))) => self.set_aside_came(id, answer, ctx),
             Ok((id, Came::Undone(answer))) => self.undone(id, answer, ctx),
             Ok((id, Came::Watched(answer))) => self.watched(id, answer, ctx),
             Ok((id, Came::Revealed(answer))) => self.revealed(id, answer, ctx),
@@ -413,8 +429,7 @@ impl Screen for Kyc {
         if let Some(open) = &mut self.open {
             let id = open.id();
             // Nobody but ourselves claims and releases what is ours; looking would renew the claim.
-            let ours = open.fence(ctx.now()).is_some()
-                && matches!(event.kind.known(), Some(EventKind::KycClaimed | EventKind::KycReleased));
+            let ours = open.fence(ctx.now()).is_some() && matches!(event.kind.known(), Some(EventKind::KycClaimed));
             if ours {
                 return;
             }
@@ -443,8 +458,13 @@ impl Screen for Kyc {
         self.list.bulk_ended(bulk, ctx);
     }
     fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
-        let (intent, filled) = confirmed.open()?;
-        self.go_ahead(intent, filled, ctx);
+        match confirmed.open() {
+            Ok((intent, filled)) => self.go_ahead(intent, filled, ctx),
+            Err(other) => {
+                let (intent, filled) = other.open()?;
+                self.put_aside(intent, filled, ctx);
+            }
+        }
         Ok(())
     }
 
@@ -508,6 +528,7 @@ impl Screen for Kyc {
         let status = self.open.as_ref().map(|open| open.case.attempt.status);
         match action {
             APPROVE | RETRY | REJECT => many || status.is_some_and(KycStatus::is_open),
+            SNOOZE | ASSIGN | ESCALATE => many || self.subject().is_some_and(|row| row.status.is_open()),
             REVOKE => status == Some(KycStatus::Approved),
             UNDO => !self.sent.is_empty() || self.batch.is_some(),
             ZOOM | ROTATE | OUTSIDE | Action::REVEAL => self.open.is_some(),

@@ -1,8 +1,8 @@
 //! Opening, claiming, renewing and releasing cases; prefetching the next one.
 
 use marketplace_core::staff::{
-    ClaimAttempt, ClaimNextAttempt, Connection, FileOf, ListAttempts, ListQuery, ReleaseAttempt, RevealUser,
-    ShowAttempt, ViewAttemptFile, WhyQuery,
+    ClaimAttempt, ClaimNextAttempt, Connection, FileOf, ListAttempts, ListQuery, PlainInput, ReleaseAttempt,
+    RevealUser, ShowAttempt, SkipAttempt, ViewAttemptFile, WhyQuery,
 };
 use std::{collections::HashSet, io::Write, time::Duration};
 
@@ -58,12 +58,13 @@ impl Seek {
         {
             return Ok(Next { case: Some(case), orphan: true });
         }
+        // The system keeps what was skipped in order; of a filtered queue, this console does.
         let case = self.waiting(api).await?;
         Ok(Next { case, orphan: false })
     }
 
     async fn waiting(&self, api: &Connection) -> Result<Option<KycCase>> {
-        if self.skipped.is_empty() && self.filter == KycFilter::default() {
+        if self.filter == KycFilter::default() {
             return api.call::<ClaimNextAttempt>((), (), Change::default()).await;
         }
         let mut waiting = HashSet::new();
@@ -217,7 +218,13 @@ impl Kyc {
         if let Some(before) = self.open.take()
             && before.id() != open.id()
         {
-            Self::gives_back(ctx, &before);
+            if self.skipped.last() == Some(&before.id()) && before.case.attempt.status.is_open() {
+                let id = before.id();
+                // If this fails, the claim expires.
+                ctx.detach(|api| async move { drop(api.call::<SkipAttempt>(id, (), PlainInput::default()).await) });
+            } else {
+                Self::gives_back(ctx, &before);
+            }
         }
         self.list.rows.replace(&open.case.attempt);
         self.list.rows.select(open.id());

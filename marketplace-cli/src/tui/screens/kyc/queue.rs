@@ -53,22 +53,44 @@ impl Listed for KycSummary {
 }
 
 impl Typed for KycFilter {
-    const WORDS: &'static [(&'static str, &'static [&'static str])] =
-        &[("status", KycStatus::NAMES), ("document_type", DocumentType::NAMES), ("user_id", &[])];
-    const FREE_TEXT: bool = false;
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[
+        ("status", KycStatus::NAMES),
+        ("document_type", DocumentType::NAMES),
+        ("user_id", &[]),
+        ("assigned_to", &[]),
+        ("snoozed", &["yes", "no"]),
+        ("escalated", &["yes", "no"]),
+        ("all", &["yes", "no"]),
+    ];
+    const FREE_TEXT: bool = true;
     fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
         match word {
             "status" => self.status = Some(value.parse()?),
             "document_type" => self.document_type = Some(value.parse()?),
+            "assigned_to" => self.assigned_to = Some(value.parse().map_err(|_| String::new())?),
+            "snoozed" | "escalated" | "all" if !matches!(value, "yes" | "no") => return Err(String::new()),
+            "snoozed" => self.snoozed = value == "yes",
+            "escalated" => self.escalated = value == "yes",
+            "all" => self.all = value == "yes",
             _ => self.user_id = Some(value.parse().map_err(|_| String::new())?),
         }
         Ok(())
+    }
+    fn text(&mut self, text: String) {
+        self.q = Some(text);
     }
     fn flags(&self) -> String {
         let mut flags = String::new();
         flag(&mut flags, "status", self.status);
         flag(&mut flags, "document-type", self.document_type);
         flag(&mut flags, "user-id", self.user_id);
+        flag(&mut flags, "assigned-to", self.assigned_to);
+        flag(&mut flags, "q", self.q.as_ref());
+        for (is_asked, name) in [(self.snoozed, " --snoozed"), (self.escalated, " --escalated"), (self.all, " --all")] {
+            if is_asked {
+                flags.push_str(name);
+            }
+        }
         flags
     }
 }

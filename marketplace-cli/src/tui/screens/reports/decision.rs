@@ -247,11 +247,16 @@ mod tests {
             let all = choices(Asked::Act, ReportTarget::Message);
             all.iter().position(|choice| choice.label == text::words(code)).unwrap()
         };
-        let filled = Filled { picked: vec![at("scam"), at("remove_message"), at("freeze")], comment: None, note: None };
+        let filled = Filled {
+            picked: vec![at("scam"), at("remove_message"), at("freeze")],
+            comment: None,
+            note: None,
+            inputs: Vec::new(),
+        };
         let last = Last::new(Asked::Act, ReportTarget::Message, filled);
         assert_eq!((last.reasons.as_slice(), last.missing()), (&[ReportReason::Scam][..], None));
         assert_eq!(last.actions, [ReportAction::RemoveMessage, ReportAction::Freeze]);
-        let filled = Filled { picked: vec![at("scam")], comment: None, note: None };
+        let filled = Filled { picked: vec![at("scam")], comment: None, note: None, inputs: Vec::new() };
         assert!(Last::new(Asked::Act, ReportTarget::Message, filled).missing().is_some());
     }
 }

@@ -468,7 +468,7 @@ impl Screen for Reports {
             Subject::Next => {
                 self.browser.in_detail = self.open().is_some();
                 if !self.browser.in_detail && ctx.may(Permission::ReportsWrite) && ctx.gate.check().is_ok() {
-                    self.advance(ctx);
+                    self.advance(Along::Nothing, ctx);
                 }
             }
             other => self.browser.go(other, ctx),

@@ -68,7 +68,7 @@ impl Row for ThreadInfo {
 impl Typed for ThreadFilter {
     const WORDS: &'static [(&'static str, &'static [&'static str])] =
         &[("status", ThreadStatus::NAMES), ("user_id", &[]), ("service_id", &[])];
-    const FREE_TEXT: bool = false;
+    const FREE_TEXT: bool = true;
     fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
         match word {
             "status" => self.status = Some(value.parse()?),
@@ -77,11 +77,15 @@ impl Typed for ThreadFilter {
         }
         Ok(())
     }
+    fn text(&mut self, text: String) {
+        self.q = Some(text);
+    }
     fn flags(&self) -> String {
         let mut flags = String::new();
         flag(&mut flags, "status", self.status);
         flag(&mut flags, "user-id", self.user_id);
         flag(&mut flags, "service-id", self.service_id);
+        flag(&mut flags, "q", self.q.as_ref());
         flags
     }
 }

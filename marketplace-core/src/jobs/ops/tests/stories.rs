@@ -347,7 +347,7 @@ async fn lists_are_paged_by_every_filter() {
             let finalized = OwnJobFilter { status: Some(JobStatus::Finalized), thread_id: None };
             assert_eq!(walk(finalized, actor).await.len(), 3);
         }
-        let by = |user_id, thread_id, status| JobFilter { status, user_id, thread_id };
+        let by = |user_id, thread_id, status| JobFilter { q: None, status, user_id, thread_id };
         assert_eq!(staff(JobFilter::default()).await.len(), 8);
         assert_eq!(sorted(staff(by(Some(pair.worker_id()), None, None)).await), mine);
         assert_eq!(sorted(staff(by(Some(pair.client_id()), Some(pair.thread), None)).await), mine);

@@ -2,8 +2,10 @@
 
 mod races;
 mod review;
+mod series;
 mod submit;
 mod time;
+mod triage;
 
 use std::{io::Cursor, sync::LazyLock, time::Duration};
 
