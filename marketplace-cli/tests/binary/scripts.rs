@@ -561,7 +561,7 @@ fn blanks_around_a_notice_make_no_other() {
 #[test]
 fn staff_put_right_what_went_wrong() {
     let place = Place::with_users(2);
-    let (ada, bob) = (place.users[0].to_string(), place.users[1].to_string());
+    let (ada, bob) = (place.users[0].clone(), place.users[1].clone());
     let done = |line: String| {
         let output = place.run(&line);
         assert_eq!(code(&output), 0, "{line}: {}", err(&output));
@@ -613,7 +613,7 @@ fn a_shell_is_offered_what_there_is() {
         out(&command.arg("--").args(words).output().unwrap())
     };
     for user in &place.users {
-        assert!(offered("marketplace users show ").contains(&user.to_string()));
+        assert!(offered("marketplace users show ").contains(&**user));
     }
     assert!(offered("marketplace --profile p").contains("prod"));
     assert!(offered("marketplace users list --fields id,kyc").contains("id,kyc_status"));

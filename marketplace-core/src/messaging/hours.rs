@@ -33,7 +33,7 @@ pub(crate) async fn count_hours(app: &App) -> Result<u64> {
     if counted.is_empty() {
         return Ok(0);
     }
-    let done = counted.len() as u64;
+    let done = counted.iter().filter(|(_, messages)| *messages > 0).count() as u64;
     Operation::system(app)
         .write(unit!(|op, conn| {
             for (hour, n) in counted {

@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use futures::FutureExt;
 
 use super::{
+    link,
     model::NotificationKind,
     ops::unsubscribe_token,
     store::{self, Due},
@@ -76,7 +77,7 @@ async fn enqueue(op: &Operation, conn: &mut Conn<'_>, due: Due, row: &store::Row
     }
     let template: Template = row.kind.as_str().parse().map_err(Error::internal)?;
     let mail = Mail {
-        link: Some(row.kind.link(&op.config.links, op.config.issuer(), &row.target)),
+        link: Some(link(&op.config, row.kind, &row.target)),
         count,
         unsubscribe: Some(unsubscribe_token(op, account.id, row.kind)),
         ..Mail::to_owner(&account, template)

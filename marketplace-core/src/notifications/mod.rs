@@ -7,7 +7,7 @@
 //! | to read about | open |
 //! |---|---|
 //! | the kinds, and which of them are mailed | [`model`] |
-//! | how one is written | [`tell`], [`cancel`] |
+//! | how one is written | `tell`, `cancel` |
 //! | the list, the settings, switching off without a login | `ops.rs` |
 //! | making mails | `due.rs` |
 
@@ -27,9 +27,9 @@ use crate::{
         ids::{NotificationId, UserId},
         time::Timestamp,
     },
-    platform::db::Conn,
+    platform::{config::Config, db::Conn},
 };
-use model::NotificationKind;
+use model::{NotificationKind, Place};
 
 /// Writes what concerns a user, to be shown and mailed at a time, now or later.
 pub(crate) async fn tell(
@@ -43,6 +43,19 @@ pub(crate) async fn tell(
     let id = NotificationId::new(at, app.random.as_ref());
     let mail_at = kind.is_mailed_here().then_some(at + kind.mail_waits());
     store::insert(conn, user, id, kind, &target.to_string(), at, mail_at).await
+}
+
+/// Returns the address of the page that a notification leads to.
+fn link(config: &Config, kind: NotificationKind, target: &str) -> String {
+    let links = &config.links;
+    let (pattern, page) = match kind.place() {
+        Place::Thread => (&links.thread, "threads/{id}"),
+        Place::Job => (&links.job, "jobs/{id}"),
+        Place::Review => (&links.review, "reviews/{id}"),
+        Place::Kyc => (&links.kyc, "kyc"),
+        Place::Account => (&links.account, "account"),
+    };
+    pattern.clone().unwrap_or_else(|| format!("{}/{page}", config.issuer())).replace("{id}", target)
 }
 
 /// Removes a user's notifications about something whose time has not come.

@@ -4,16 +4,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    base::{
-        error::{Error, FieldError, Result},
-        ids::NotificationId,
-        language::Language,
-        patch::Patch,
-        text_enum::text_enum,
-        time::Timestamp,
-    },
-    platform::config::Links,
+use crate::base::{
+    error::{Error, FieldError, Result},
+    ids::NotificationId,
+    language::Language,
+    patch::Patch,
+    text_enum::text_enum,
+    time::Timestamp,
 };
 
 /// Ids that one call marks at most.
@@ -85,7 +82,7 @@ text_enum! {
 
 /// What kind of thing a notification leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     Thread,
     Job,
     Review,
@@ -94,7 +91,7 @@ enum Place {
 }
 
 impl NotificationKind {
-    fn place(self) -> Place {
+    pub(super) fn place(self) -> Place {
         match self {
             Self::Message => Place::Thread,
             Self::Offer
@@ -136,18 +133,6 @@ impl NotificationKind {
             Self::ReviewDue => Duration::from_hours(24),
             _ => Duration::ZERO,
         }
-    }
-
-    /// Returns the address of the page that it leads to.
-    pub(crate) fn link(self, links: &Links, site: &str, target: &str) -> String {
-        let (pattern, page) = match self.place() {
-            Place::Thread => (&links.thread, "threads/{id}"),
-            Place::Job => (&links.job, "jobs/{id}"),
-            Place::Review => (&links.review, "reviews/{id}"),
-            Place::Kyc => (&links.kyc, "kyc"),
-            Place::Account => (&links.account, "account"),
-        };
-        pattern.clone().unwrap_or_else(|| format!("{site}/{page}")).replace("{id}", target)
     }
 }
 

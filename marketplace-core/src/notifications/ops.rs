@@ -7,6 +7,7 @@ use ring::hmac;
 use uuid::Uuid;
 
 use super::{
+    link,
     model::{
         Notification, NotificationFilter, NotificationKind, NotificationSettings, NotificationsRead, Unread,
         Unsubscribe, UpdateNotificationSettings,
@@ -49,7 +50,7 @@ pub async fn list(op: &Operation, filter: NotificationFilter, page: &PageRequest
     let page = Page::from_rows(rows, limit, |row| TimeCursor { at: row.at, id: row.id.0 });
     let shown = page.items.into_iter().map(|row| {
         let title = op.mailer.texts.get(language, row.kind.as_str())?.subject.clone();
-        let link = row.kind.link(&op.config.links, op.config.issuer(), &row.target);
+        let link = link(&op.config, row.kind, &row.target);
         let store::Row { id, kind, target, at, read_at } = row;
         Ok(Notification { id, kind, title, target, link, at, read_at })
     });

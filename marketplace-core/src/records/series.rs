@@ -1,7 +1,7 @@
 //! What happens in each hour, as counters that are kept in the transactions that cause them: sign-ups, what comes into the
 //! queues and goes out of them, how long people wait and staff work.
 //!
-//! To count something else: a row in [`SeriesKind`], and a call of [`count`] or [`measure`] where it happens.
+//! To count something else: a row in [`SeriesKind`], and a call of `count` or `measure` where it happens.
 
 use std::{collections::BTreeMap, time::Duration};
 

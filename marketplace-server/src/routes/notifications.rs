@@ -37,7 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
         .routes(routes!(count_unread_notifications))
         .routes(routes!(mark_notifications_read))
         .routes(routes!(get_notification_settings, update_notification_settings))
-        .routes(routes!(unsubscribe))
+        .routes(routes!(unsubscribe_from_mails))
 }
 
 /// What concerns the caller, newest first. Titles are in the language of their settings.
@@ -102,7 +102,7 @@ pub(crate) struct UnsubscribeQuery {
 #[utoipa::path(post, path = "/v1/unsubscribe", tag = "me", security(()), params(UnsubscribeQuery),
     request_body = Option<Unsubscribe>,
     responses((status = 204, description = "No more mails of this kind are sent")))]
-pub(crate) async fn unsubscribe(
+pub(crate) async fn unsubscribe_from_mails(
     State(ctx): State<Ctx>,
     Params(query): Params<UnsubscribeQuery>,
     headers: HeaderMap,

@@ -48,6 +48,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("GET", "/auth/password/reset", ALL, none.clone()),
         ("GET", "/auth/page.js", ALL, none.clone()),
         ("GET", "/auth/page.css", ALL, none.clone()),
+        ("GET", "/unsubscribe", ALL, none.clone()),
         (
             "POST",
             "/v1/auth/signup",
@@ -230,6 +231,26 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("POST", "/v1/admin/reports/{id}/escalate", "s a", json!({"note": "please"})),
         ("POST", "/v1/admin/reports/{id}/uphold", "s a", json!({})),
         ("POST", "/v1/admin/reports/{id}/reverse", "s a", json!({})),
+        ("GET", "/v1/admin/services", "s a u", none.clone()),
+        ("GET", "/v1/admin/services/{id}", "s a u", none.clone()),
+        ("POST", "/v1/admin/services/{id}/close", "s a", json!({"reason": "spam"})),
+        ("POST", "/v1/admin/services/{id}/reopen", "s a", none.clone()),
+        ("GET", "/v1/admin/rules", "s a u", none.clone()),
+        (
+            "POST",
+            "/v1/admin/rules",
+            "a",
+            json!({"kind": "blocked_domain", "value": "blocked.example", "dry_run": true}),
+        ),
+        ("DELETE", "/v1/admin/rules/{id}", "a", none.clone()),
+        ("GET", "/v1/admin/mail/{id}", "s a u", none.clone()),
+        ("GET", "/v1/admin/threads/{id}/attachments/{attachment_id}?reason=quality", "s a u", none.clone()),
+        ("PATCH", "/v1/admin/users/{id}", "s a", json!({"reason": "other", "name": "Ada"})),
+        ("POST", "/v1/admin/users/{id}/warn", "s a", json!({"reason": "other", "comment": "Do not"})),
+        ("POST", "/v1/admin/users/{id}/resend-verification", "s a", none.clone()),
+        ("POST", "/v1/admin/users/{id}/send-password-reset", "s a", none.clone()),
+        ("GET", "/v1/admin/users/{id}/sessions", "s a u", none.clone()),
+        ("DELETE", "/v1/admin/users/{id}/sessions/{session_id}", "s a", none.clone()),
         ("GET", "/v1/admin/tokens", "s a u", none.clone()),
         (
             "POST",
@@ -290,7 +311,9 @@ async fn every_route_is_in_the_table_and_in_the_description() {
         table().into_iter().map(|(method, path, _, _)| (method.to_owned(), plain(path).to_owned())).collect();
     assert_eq!(routes, listed, "left: the router, right: the table");
     // Pages for people are no part of the API.
-    let is_page = |path: &str| path == "/openapi.json" || path.starts_with("/docs") || path.starts_with("/auth/");
+    let is_page = |path: &str| {
+        path == "/openapi.json" || path.starts_with("/docs") || path.starts_with("/auth/") || path == "/unsubscribe"
+    };
     let mut described: BTreeSet<_> = routes.iter().filter(|(_, path)| is_page(path)).cloned().collect();
     let description = serde_json::to_value(marketplace_server::description()).unwrap();
     for (path, item) in description["paths"].as_object().unwrap() {
@@ -341,6 +364,7 @@ async fn call(server: &Server, method: &str, path: &str, body: &Value, token: Op
     let path = path
         .replace("{id}", NOBODY)
         .replace("{attachment_id}", NOBODY)
+        .replace("{session_id}", NOBODY)
         .replace("{kind}", "document")
         .replace("{*rest}", "swagger-ui.css");
     let mut request = server.request(method.parse().unwrap(), &path);

@@ -160,7 +160,7 @@ async fn audit_rows_lead_to_what_they_are_about() {
     console.shows(&user_id(0).to_string());
     console.press("esc").await;
     console.shows("Audit log");
-    console.press("1 down down J").await;
+    console.press("1 down down down J").await;
     console.shows("Jump to");
 }
 

@@ -73,12 +73,13 @@ pub(super) async fn restore(config: &Config, from: &Path, force: bool) -> Result
         "--if-exists",
     ]);
     command.arg("--dbname").arg(database).arg(from);
-    // The tool replaces the tables in the archive. Tables that a newer schema added would be in the way: their
-    // references now, and the tables themselves for the migrations that follow.
+    // The tool replaces the tables in the archive. What a newer schema added would be in the way: references now, and tables
+    // for the migrations that follow.
     let archived = archived_tables(url, from).await?;
     let newer: Vec<&String> =
         there.iter().filter(|table| schema::creates(table) && !archived.contains(table)).collect();
-    let references = references_of(&mut conn, &newer).await?;
+    let ours: Vec<&String> = there.iter().filter(|table| schema::creates(table)).collect();
+    let references = references_of(&mut conn, &ours).await?;
     for (table, name, _) in &references {
         execute(&mut conn, format!("ALTER TABLE {} DROP CONSTRAINT {}", quoted(table), quoted(name))).await?;
     }
