@@ -44,12 +44,28 @@ impl Database {
         }
     }
 
+    /// Creates a database with the newest schema on PostgreSQL, and an empty one on SQLite, where that takes no time.
+    pub async fn migrated(engine: Engine, folder: &Path) -> Self {
+        match engine {
+            Engine::Sqlite => Self::new(engine, folder).await,
+            Engine::Postgres => {
+                let server = postgres_url().expect("MARKETPLACE_TEST_POSTGRES_URL");
+                let template = marketplace_core::testing::postgres_template(&server).await;
+                Self::of(&server, &format!(" TEMPLATE {template}")).await
+            }
+        }
+    }
+
     /// Creates an empty database on the PostgreSQL server of a superuser's URL.
     pub async fn on(server: &str) -> Self {
+        Self::of(server, "").await
+    }
+
+    async fn of(server: &str, template: &str) -> Self {
         let options = PgConnectOptions::from_str(server).expect("a PostgreSQL URL");
         let name = format!("story_{}", random_id().simple());
         let mut connection = options.clone().connect().await.expect("the PostgreSQL for tests answers");
-        connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+        connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}{template}"))).await.unwrap();
         connection.close().await.unwrap();
         let (base, _) = server.rsplit_once('/').expect("a URL with a database");
         Self { url: format!("{base}/{name}"), made: Some((options, name)) }

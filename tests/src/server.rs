@@ -67,7 +67,7 @@ impl Server {
 
     /// Starts a server with settings, as environment variables without their prefix: `("LIMITS__UPLOADS", "1")`.
     pub async fn start_with(engine: Engine, settings: &[(&str, &str)]) -> Self {
-        let mut server = Self::prepare(engine, settings).await;
+        let mut server = Self::prepare_migrated(engine, settings).await;
         server.run().await;
         server
     }
@@ -86,6 +86,13 @@ impl Server {
     pub async fn prepare(engine: Engine, settings: &[(&str, &str)]) -> Self {
         let folder = new_folder();
         let database = Database::new(engine, &folder.path().join("data")).await;
+        Self::of(folder, database, settings)
+    }
+
+    /// Like [`Server::prepare`], with a database that has its schema.
+    async fn prepare_migrated(engine: Engine, settings: &[(&str, &str)]) -> Self {
+        let folder = new_folder();
+        let database = Database::migrated(engine, &folder.path().join("data")).await;
         Self::of(folder, database, settings)
     }
 

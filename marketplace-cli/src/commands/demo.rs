@@ -104,7 +104,8 @@ pub async fn run(args: Args, context: &Context) -> Outcome {
     let target = Target { system: "demo".into(), way, profile: None, production: false };
     let timers = tokio::spawn(run_timers(app.clone()));
     let drawing = tokio::spawn(draw(app.clone(), rest));
-    let done = tui::launch(context, Connection::direct(app.clone(), operator()), args.console, &target).await;
+    // Nothing of a demonstration stays.
+    let done = tui::launch(context, Connection::direct(app.clone(), operator()), args.console, &target, None).await;
     for task in [timers, drawing] {
         task.abort();
         let _ = task.await;

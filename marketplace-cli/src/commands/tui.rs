@@ -96,7 +96,8 @@ pub(super) async fn run<'a>(args: Args, context: &'a Context, program: Program<'
             _ => {}
         }
     }
-    launch(context, api, args, &target).await
+    let memory = profile::folder().ok().map(|folder| folder.join("console.json"));
+    launch(context, api, args, &target, memory).await
 }
 
 /// Returns the user's settings, after checking those of the console.
@@ -129,8 +130,14 @@ pub(super) fn require_terminal() -> Outcome {
     Err(Failure::usage("the console needs a terminal", "the other commands work in a pipe: `marketplace --help`"))
 }
 
-/// Runs the console until the user quits.
-pub(super) async fn launch(context: &Context, api: Connection, args: Console, target: &Target) -> Outcome {
+/// Runs the console until the user quits. It remembers its user in the file `memory`, if there is one.
+pub(super) async fn launch(
+    context: &Context,
+    api: Connection,
+    args: Console,
+    target: &Target,
+    memory: Option<PathBuf>,
+) -> Outcome {
     let settings = settings()?;
     let lock = only_console(target);
     let options = Options {
@@ -143,7 +150,7 @@ pub(super) async fn launch(context: &Context, api: Connection, args: Console, ta
         images: args.images.or(settings.tui.images),
         theme: args.theme.or(settings.tui.theme),
         ascii: args.ascii || settings.tui.ascii,
-        memory: profile::folder().ok().map(|folder| folder.join("console.json")),
+        memory,
         local_time: settings.tui.time == Some(Zone::Local),
         resumes: settings.tui.resume != Some(false),
         notify: settings.tui.notify,

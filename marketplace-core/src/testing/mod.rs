@@ -100,12 +100,13 @@ impl Place {
         (Self::Folder(folder), url)
     }
 
-    async fn postgres(server: &str) -> (Self, String) {
+    async fn postgres(server: &str, template: Option<&str>) -> (Self, String) {
         let mut name = [0; 8];
         OsRandom.fill(&mut name);
         let name = format!("test_{}", hex::encode(name));
         let mut conn = PgConnection::connect(server).await.expect("the PostgreSQL for tests answers");
-        conn.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+        let of = template.map(|template| format!(" TEMPLATE {template}")).unwrap_or_default();
+        conn.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}{of}"))).await.unwrap();
         let mut url: url::Url = server.parse().unwrap();
         url.set_path(&name);
         (Self::Postgres { server: server.to_owned(), name }, url.into())
@@ -118,14 +119,39 @@ impl Place {
         }
     }
 
-    /// A fresh one on each engine.
-    async fn each() -> Vec<(Self, String)> {
+    /// A fresh one on each engine; with `migrated`, PostgreSQL's has the newest schema already.
+    async fn each(migrated: bool) -> Vec<(Self, String)> {
         let mut places = vec![Self::sqlite()];
         if let Ok(server) = std::env::var(POSTGRES) {
-            places.push(Self::postgres(&server).await);
+            let template = if migrated { Some(postgres_template(&server).await) } else { None };
+            places.push(Self::postgres(&server, template.as_deref()).await);
         }
         places
     }
+}
+
+/// Returns the name of an empty database with the newest schema on a PostgreSQL server for tests, from which others are created in
+/// a fraction of the time that all migrations take. The first test creates it.
+pub async fn postgres_template(server: &str) -> String {
+    const LOCK: &str = "SELECT pg_advisory_lock(7121009)";
+    let name = format!("template_{}", crate::platform::db::schema::fingerprint());
+    let known = format!("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = '{name}')");
+    let mut conn = PgConnection::connect(server).await.expect("the PostgreSQL for tests answers");
+    let is_there = async |conn: &mut PgConnection| -> bool {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(known.clone())).fetch_one(conn).await.unwrap()
+    };
+    if !is_there(&mut conn).await {
+        conn.execute(LOCK).await.unwrap();
+        if !is_there(&mut conn).await {
+            let (Place::Postgres { name: made, .. }, url) = Place::postgres(server, None).await else { unreachable!() };
+            let db = Db::open(&url, OpenOptions { connections: 2, ..OpenOptions::default() }).await.unwrap();
+            db.migrate().await.unwrap();
+            db.close().await;
+            conn.execute(sqlx::AssertSqlSafe(format!("ALTER DATABASE {made} RENAME TO {name}"))).await.unwrap();
+        }
+    }
+    conn.close().await.unwrap();
+    name
 }
 
 impl TestDb {
@@ -146,7 +172,7 @@ impl TestDb {
 
 /// A fresh database on each engine.
 pub async fn databases() -> Vec<TestDb> {
-    let all = databases_at(0).await;
+    let all = opened(Place::each(true).await, 0).await;
     for test in &all {
         test.db.migrate().await.unwrap();
     }
@@ -155,8 +181,12 @@ pub async fn databases() -> Vec<TestDb> {
 
 /// Databases as a release before left them, whose newest migration had this number; 0 for none.
 pub async fn databases_at(version: i64) -> Vec<TestDb> {
+    opened(Place::each(false).await, version).await
+}
+
+async fn opened(places: Vec<(Place, String)>, version: i64) -> Vec<TestDb> {
     let mut all = Vec::new();
-    for (place, url) in Place::each().await {
+    for (place, url) in places {
         let db = Db::open(&url, OpenOptions { connections: 6, ..OpenOptions::default() }).await.unwrap();
         if version > 0 {
             db.migrate_to(version).await;
@@ -184,7 +214,7 @@ pub async fn apps() -> Vec<TestApp> {
 /// Like [`apps`], with the configuration changed.
 pub async fn apps_with(change: impl Fn(&mut Config)) -> Vec<TestApp> {
     let mut all = Vec::new();
-    for (place, url) in Place::each().await {
+    for (place, url) in Place::each(true).await {
         all.push(TestApp::open(place, url, &change, Some(Arc::new(FixedClock::new()))).await);
     }
     all
@@ -193,7 +223,7 @@ pub async fn apps_with(change: impl Fn(&mut Config)) -> Vec<TestApp> {
 /// Like [`apps_with`], with the machine's clock: for programs that count real seconds.
 pub async fn live_apps_with(change: impl Fn(&mut Config)) -> Vec<TestApp> {
     let mut all = Vec::new();
-    for (place, url) in Place::each().await {
+    for (place, url) in Place::each(true).await {
         all.push(TestApp::open(place, url, &change, None).await);
     }
     all

@@ -225,6 +225,8 @@ const OPEN: &[&str] = &[
     "GET /v1/pictures/{id}",
     // Its address is signed, for one person and five minutes.
     "GET /v1/attachments/{id}",
+    // What a mail has is the proof.
+    "POST /v1/unsubscribe",
     "GET /healthz",
     "GET /readyz",
 ];
@@ -259,10 +261,12 @@ async fn every_route_asks_who_is_calling(engine: Engine) {
                 "retry" if path.contains("/mail/") => json!({}),
                 "retry" | "reject" | "revoke" => json!({ "reasons": ["other"] }),
                 "cancel" | "close" | "remove" => json!({ "reason": "other" }),
+                "snooze" => json!({ "until": "2099-01-01T00:00:00Z" }),
+                "rules" => json!({ "kind": "blocked_domain", "value": "blocked.example" }),
                 "notice" => json!({ "content": "Hello from the staff" }),
                 _ => json!({}),
             };
-            if path == "/v1/admin/threads/{id}/messages" {
+            if path.starts_with("/v1/admin/threads/{id}/") && method == Method::GET {
                 real += "?reason=quality";
             }
             let ask = |http: &Http| {

@@ -60,7 +60,7 @@ async fn reports_are_decided_in_four_keys_and_undone() {
     assert_eq!(statuses(&system).await, [ReportStatus::InReview, ReportStatus::Open]);
     console.press("x n enter").await;
     console.press("s").await;
-    console.press("z d enter").await;
+    console.press("S d enter").await;
     assert_eq!(statuses(&system).await, [ReportStatus::Dismissed, ReportStatus::Snoozed]);
     console.press("!").await;
     console.shows("marketplace reports");

@@ -21,6 +21,17 @@ use crate::base::error::{Error, Result};
 static SQLITE: Migrator = sqlx_macros::migrate!("../migrations/sqlite");
 static POSTGRES: Migrator = sqlx_macros::migrate!("../migrations/postgres");
 
+/// Returns what tells PostgreSQL's migrations of this program from others.
+#[cfg(feature = "testing")]
+pub fn fingerprint() -> String {
+    let mut digest = sha2::Sha256::default();
+    for migration in POSTGRES.iter() {
+        sha2::Digest::update(&mut digest, &migration.checksum);
+    }
+    let digest = sha2::Digest::finalize(digest);
+    hex::encode(digest.iter().take(8).copied().collect::<Vec<u8>>())
+}
+
 /// How long a program waits for another one that is migrating.
 const PATIENCE: Duration = Duration::from_mins(1);
 

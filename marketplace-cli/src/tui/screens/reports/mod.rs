@@ -71,9 +71,9 @@ actions! {
     NEXT, "next-report", "n", "next", 3, Some(Permission::ReportsWrite), "Give this case back, and claim and open the next one";
     SKIP, "skip-report", "s", "skip", 4, Some(Permission::ReportsWrite), "Put this case behind the others for yourself, and open the next one";
     UNDO_LAST, "undo-report", "u", "undo", 5, Some(Permission::ReportsWrite), "Take the latest decision back, with what it did, within 10 s";
-    SNOOZE, "snooze-report", "z", "put off", 6, Some(Permission::ReportsWrite), "Put the case off for a while";
-    MINE, "assign-report", "T", "take over", 0, Some(Permission::ReportsWrite), "Assign the case to yourself";
-    ESCALATE, "escalate-report", "X", "escalate", 7, Some(Permission::ReportsWrite), "Have an admin decide; a note tells why";
+    SNOOZE, "snooze-report", "S", "put off", 6, Some(Permission::ReportsWrite), "Put the case off for a while";
+    MINE, "assign-report", "@", "take over", 0, Some(Permission::ReportsWrite), "Assign the case to yourself";
+    ESCALATE, "escalate-report", "T", "escalate", 7, Some(Permission::ReportsWrite), "Have an admin decide; a note tells why";
 }
 
 impl Row for ReportSummary {
