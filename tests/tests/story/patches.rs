@@ -16,10 +16,9 @@ async fn every_patch_is_a_merge_patch(engine: Engine) {
         let Some(operation) = item.get("patch") else { continue };
         let (person, path) = match template.as_str() {
             "/v1/me" | "/v1/me/worker-profile" => (ada, template.clone()),
-            "/v1/me/client-profile" => (jon, template.clone()),
+            "/v1/me/client-profile" | "/v1/me/notification-settings" => (jon, template.clone()),
             "/v1/services/{id}" => (ada, format!("/v1/services/{}", market.service)),
             "/v1/reviews/{id}" => (jon, format!("/v1/reviews/{review}")),
-            "/v1/me/notification-settings" => (jon, template.clone()),
             // What staff put right needs a reason: the contract has it.
             "/v1/admin/users/{id}" => continue,
             other => panic!("this story does not know {other}"),
