@@ -16,7 +16,7 @@ pub const END_SESSIONS: &str = "end";
 pub const CANCEL: &str = "cancel";
 /// Finalizing a job.
 pub const FINALIZE: &str = "finalize";
-/// Removing messages: staff still see them, but nobody can restore them.
+/// Removing messages: staff still see them, and only an appeal about them restores them.
 pub const REMOVE_MESSAGES: &str = "remove";
 /// Removing a second factor.
 pub const RESET_TOTP: &str = "reset";
