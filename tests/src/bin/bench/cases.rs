@@ -56,6 +56,26 @@ const SEARCHES: [&str; 8] = [
     "lat=52.52&lon=13.405&radius_km=50&sort=distance",
 ];
 
+/// Beginnings of queries as they are typed: frequent and rare, one character and several words, and one without results.
+const TYPED: [&str; 16] = [
+    "p",
+    "pl",
+    "plu",
+    "plumb",
+    "re",
+    "clean",
+    "g",
+    "gar",
+    "garden%20l",
+    "photo",
+    "wedding%20ph",
+    "math",
+    "s",
+    "piano%20les",
+    "berlin%20pl",
+    "zzq",
+];
+
 /// A case: the requests, and over how many connections they are sent.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Plan {
@@ -146,6 +166,11 @@ pub async fn load(server: &Server, rows: u64) -> Result<Loaded> {
         Plan {
             name: "search".to_owned(),
             asks: SEARCHES.iter().map(|query| Ask::public(format!("/v1/services?limit={OWN_PAGE}&{query}"))).collect(),
+            connections: MODERATE,
+        },
+        Plan {
+            name: "suggest".to_owned(),
+            asks: TYPED.iter().map(|typed| Ask::public(format!("/v1/services/suggest?q={typed}"))).collect(),
             connections: MODERATE,
         },
         many("threads", of_client(&|_| format!("/v1/threads?limit={PAGE}"))),
