@@ -16,7 +16,7 @@ use crate::{
     },
     platform::{
         access_token::TokenCache,
-        cluster::Cluster,
+        cluster::{Cluster, Heard},
         config::Config,
         db::Db,
         files::{self, FileStore, Spool},
@@ -63,6 +63,8 @@ pub struct App {
     /// Rounds in which rows of the audit log are sealed, by their entries.
     pub(crate) audit_rounds: Arc<Rounds>,
     pub(crate) wake: broadcast::Sender<()>,
+    /// Notes for those who are connected now, here or on other servers.
+    pub(crate) notes: broadcast::Sender<Arc<str>>,
     /// Mails that are being sent.
     pub(crate) mailer: Arc<crate::platform::mailer::Mailer>,
     /// The state of due work.
@@ -93,11 +95,27 @@ impl App {
         self.shared.wake();
     }
 
-    /// Exchanges notifications that the log may have grown with other servers, for ever: a server runs it beside its work.
-    /// Without other servers it does nothing.
+    /// Returns a receiver of notes for those who are connected now. They are stored nowhere, and may be lost.
+    pub fn notes(&self) -> broadcast::Receiver<Arc<str>> {
+        self.notes.subscribe()
+    }
+
+    /// Sends a note to those who are connected now, here and on other servers.
+    pub(crate) async fn pass(&self, note: String) {
+        self.shared.pass(&note).await;
+        let _ = self.notes.send(note.into());
+    }
+
+    /// Exchanges notes, and notifications that the log may have grown, with other servers, for ever: a server runs it beside its
+    /// work. Without other servers it does nothing.
     pub async fn hear_others(&self) {
         // Only here: what came from others does not go back to them.
-        self.shared.carry(|| drop(self.wake.send(()))).await;
+        self.shared
+            .carry(|heard| match heard {
+                Heard::Look => drop(self.wake.send(())),
+                Heard::Note(note) => drop(self.notes.send(note.into())),
+            })
+            .await;
     }
 
     /// Checks that requests can be served: the database responds within two seconds. Returns the failing components that

@@ -44,10 +44,15 @@ impl Database {
         }
     }
 
-    /// Creates a database with the newest schema on PostgreSQL, and an empty one on SQLite, where that takes no time.
+    /// Creates a database with the newest schema.
     pub async fn migrated(engine: Engine, folder: &Path) -> Self {
         match engine {
-            Engine::Sqlite => Self::new(engine, folder).await,
+            Engine::Sqlite => {
+                std::fs::create_dir_all(folder).unwrap();
+                let template = marketplace_core::testing::sqlite_template().await;
+                std::fs::copy(template, folder.join("marketplace.db")).unwrap();
+                Self::new(engine, folder).await
+            }
             Engine::Postgres => {
                 let server = postgres_url().expect("MARKETPLACE_TEST_POSTGRES_URL");
                 let template = marketplace_core::testing::postgres_template(&server).await;

@@ -264,6 +264,29 @@ pub struct ReadState {
     pub unread: i64,
 }
 
+/// Somebody is typing: a note for the other participant, wherever that person is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Typing {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Who is typing.
+    pub from: UserId,
+    /// Who is notified.
+    pub to: UserId,
+}
+
+impl Typing {
+    /// Returns it as a note between servers.
+    pub(crate) fn note(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Returns what a note says; `None` for one of another kind.
+    pub fn of(note: &str) -> Option<Self> {
+        serde_json::from_str(note).ok()
+    }
+}
+
 /// Begins a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -124,6 +124,7 @@ impl App {
             sealing: Arc::default(),
             audit_rounds: Arc::default(),
             wake: broadcast::channel(16).0,
+            notes: broadcast::channel(256).0,
             mailer: Arc::new(mailer),
             timers: Arc::default(),
         };

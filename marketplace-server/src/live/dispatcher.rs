@@ -9,14 +9,14 @@ use marketplace_core::{
     events::{self, EventCursor},
     ids::UserId,
     live,
-    messaging::{Delivery, UserEvent},
+    messaging::{Delivery, UserEvent, model::Typing},
     page::Cursor,
 };
 use tokio::{sync::broadcast, time::Instant};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::{
-    frames::{self, Close},
+    frames::{self, Close, ServerFrame},
     hub::{Hub, Listener, Queued},
 };
 use crate::ctx::Ctx;
@@ -37,9 +37,34 @@ const SESSIONS: usize = 500;
 /// The interval between two checks for sessions that have ended.
 const SESSIONS_EVERY: Duration = Duration::from_millis(500);
 
-/// Runs until the last socket of the server has ended. Survives database outages and panics, and continues where it
-/// was.
+/// Runs until the last socket of the server has ended.
 pub(crate) async fn run(ctx: Ctx) {
+    let notes = pass_notes(ctx.clone());
+    tokio::join!(follow(ctx), notes);
+}
+
+/// Passes on who is typing.
+async fn pass_notes(ctx: Ctx) {
+    let mut notes = ctx.app.notes();
+    loop {
+        let note = tokio::select! {
+            () = ctx.ending.over.cancelled() => return,
+            note = notes.recv() => note,
+        };
+        match note.as_deref().map(Typing::of) {
+            Ok(Some(Typing { thread_id, from, to })) => ctx.hub.tell(to, || {
+                let text = ServerFrame::Typing { thread_id, user_id: from }.text();
+                Queued { cursor: None, text: Utf8Bytes::from(text) }
+            }),
+            // Of a newer server, or too many at once.
+            Ok(None) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Follows the log. Survives database outages and panics, and continues where it was.
+async fn follow(ctx: Ctx) {
     let now = Instant::now();
     let mut dispatcher = Dispatcher {
         ctx,

@@ -254,16 +254,9 @@ impl Socket {
         }
     }
 
-    /// Sent to the participants who are connected here, and not stored.
     async fn typing(&mut self, thread: ThreadId) -> Result<(), End> {
         match messaging::typing(&self.ctx.app.by(&self.actor), thread).await {
-            Ok(Some(other)) => {
-                let user_id = self.place.listener.user;
-                let text = || ServerFrame::Typing { thread_id: thread, user_id }.text();
-                self.ctx.hub.tell(other, || Queued { cursor: None, text: Utf8Bytes::from(text()) });
-                Ok(())
-            }
-            Ok(None) => Ok(()),
+            Ok(()) => Ok(()),
             Err(error) => {
                 let text = self.refused(&error, thread, None);
                 self.say(text).await

@@ -163,6 +163,10 @@ async fn a_message_sent_on_one_server_reaches_sockets_on_the_other() {
         other.as_seen(&market.ada).post(&path, reply).await.ok();
         his.wait_for("answer", told(&market.ada.id)).await;
     }
+    // And so does that somebody is typing, which is stored nowhere.
+    his.say(json!({ "type": "typing", "thread_id": market.thread })).await;
+    let typing = hers.frame("typing").await;
+    assert_eq!(json!([typing["thread_id"], typing["user_id"]]), json!([market.thread, market.jon.id]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

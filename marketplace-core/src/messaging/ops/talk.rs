@@ -16,7 +16,9 @@ use crate::{
     },
     messaging::{
         append::lock_thread,
-        model::{Message, MessagePage, MessagesQuery, NewMessage, OpenThread, ReadState, ThreadStatus, ThreadSummary},
+        model::{
+            Message, MessagePage, MessagesQuery, NewMessage, OpenThread, ReadState, ThreadStatus, ThreadSummary, Typing,
+        },
         store::{self, NewThread, Window},
     },
     notifications,
@@ -218,16 +220,21 @@ pub async fn read(op: &Operation, thread: ThreadId, seq: i64) -> Result<ReadStat
     .await
 }
 
-/// Returns who is notified that the caller is typing in a thread: nobody when it is closed, or when one of the two has
-/// blocked the other. Nothing is stored.
+/// Notifies the other participant who is connected, here or on another server, that the caller is typing in a thread: not when it
+/// is closed, or when one of the two has blocked the other. Nothing is stored. See [`Typing`].
 ///
 /// # Errors
 /// `not_found` when the thread is not the caller's.
-pub async fn typing(op: &Operation, thread: ThreadId) -> Result<Option<UserId>> {
+pub async fn typing(op: &Operation, thread: ThreadId) -> Result<()> {
     let me = op.actor().require_own(Permission::Trade)?.account.id;
     let mut reader = op.db.read().await?;
     let membership =
         store::membership(&mut reader.conn(), thread, me).await?.ok_or_else(|| Error::not_found("thread"))?;
     let talks = membership.status == ThreadStatus::Open && (!membership.blocked || membership.live_job);
-    Ok(talks.then_some(if membership.client_id == me { membership.worker_id } else { membership.client_id }))
+    drop(reader);
+    if talks {
+        let to = if membership.client_id == me { membership.worker_id } else { membership.client_id };
+        op.pass(Typing { thread_id: thread, from: me, to }.note()).await;
+    }
+    Ok(())
 }

@@ -1,5 +1,5 @@
-//! Carries wake-ups ("look") to the other servers and back. The content is in the event log: a lost wake-up costs only the
-//! time until the next look.
+//! Carries wake-ups ("look") and passing notes to the other servers and back. What a wake-up is about is in the event log: a lost
+//! one costs only the time until the next look. Notes are stored nowhere, and losing one is harmless.
 
 use std::time::Duration;
 
@@ -9,6 +9,15 @@ use super::remote::ClusterStore;
 
 /// Pause between two attempts while the store is away.
 const AGAIN: Duration = Duration::from_millis(250);
+
+/// What other servers sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard<'a> {
+    /// There may be something new in the log.
+    Look,
+    /// A note, as it was sent.
+    Note(&'a str),
+}
 
 /// The pending wake-up for the other servers; several are merged into one.
 #[derive(Debug, Default)]
@@ -20,8 +29,8 @@ impl Bus {
         self.0.notify_one();
     }
 
-    /// Carries wake-ups in both directions, forever.
-    pub(super) async fn carry(&self, remote: &dyn ClusterStore, woken: &(dyn Fn() + Send + Sync)) {
+    /// Carries wake-ups in both directions, and passes on notes of others, forever.
+    pub(super) async fn carry(&self, remote: &dyn ClusterStore, heard: &(dyn for<'n> Fn(Heard<'n>) + Send + Sync)) {
         let out = async {
             loop {
                 self.0.notified().await;
@@ -32,7 +41,7 @@ impl Bus {
         };
         let back = async {
             loop {
-                if let Err(error) = remote.listen(woken).await {
+                if let Err(error) = remote.listen(heard).await {
                     tracing::debug!(?error, "other servers are not heard");
                 }
                 tokio::time::sleep(AGAIN).await;

@@ -5,10 +5,11 @@
 //! |---|---|---|
 //! | limits, failed logins | counted here | counted in Redis; here while it is away |
 //! | "look, there is something new" | a channel | a channel, and Redis carries it to the others |
+//! | who is typing | a channel | a channel, and Redis carries it to the others |
 //!
 //! Nothing fails without Redis. The database is authoritative for sessions, which every call checks there, and its log for
 //! events: a loss in Redis restores no session and hides no event. Nothing in Redis names a person: keys are hashes and
-//! addresses, and each one expires.
+//! addresses, and each one expires; notes have ids.
 
 mod bus;
 #[cfg(feature = "redis")]
@@ -19,6 +20,7 @@ mod tests;
 
 use std::sync::Arc;
 
+pub(crate) use self::bus::Heard;
 pub(crate) use self::remote::{ClusterStore, Login, Penalties, Spent};
 use crate::{
     base::error::Result,
@@ -73,11 +75,18 @@ impl Cluster {
         }
     }
 
-    /// Carries wake-ups to the other servers and from them, forever. Survives outages: what was missed meanwhile is in the
-    /// log.
-    pub async fn carry(&self, woken: impl Fn() + Send + Sync) {
+    /// Sends a note to the other servers. Nothing happens when they cannot be reached.
+    pub async fn pass(&self, note: &str) {
+        if let Some(several) = self.0.as_deref() {
+            let _ = several.remote.pass(note).await;
+        }
+    }
+
+    /// Carries wake-ups to the other servers and from them, and passes on their notes, forever. Survives outages: what the
+    /// wake-ups that were missed meanwhile were about is in the log.
+    pub async fn carry(&self, heard: impl Fn(Heard<'_>) + Send + Sync) {
         match self.0.as_deref() {
-            Some(several) => several.bus.carry(several.remote.as_ref(), &woken).await,
+            Some(several) => several.bus.carry(several.remote.as_ref(), &heard).await,
             None => std::future::pending().await,
         }
     }

@@ -24,6 +24,7 @@ use redis::{
 };
 use tokio::{sync::watch, time::timeout};
 
+use super::bus::Heard;
 use super::remote::{ClusterStore, Login, Penalties, Spent};
 use crate::{
     base::{
@@ -222,13 +223,13 @@ impl Inner {
         let mut connection = self.client.get_multiplexed_async_connection_with_config(&settings).await?;
         let mut spend = SPEND.key(format!("{PREFIX}limit:try"));
         spend.arg(1).arg(1_000_000).invoke_async::<()>(&mut connection).await?;
-        self.look().query_async::<()>(&mut connection).await?;
+        self.message("").query_async::<()>(&mut connection).await?;
         Ok(connection)
     }
 
-    /// Returns the wake-up message of this server.
-    fn look(&self) -> redis::Cmd {
-        redis::cmd("PUBLISH").arg(&self.channel).arg(&self.name).to_owned()
+    /// Returns a message of this server: its name, and a note; a wake-up without.
+    fn message(&self, note: &str) -> redis::Cmd {
+        redis::cmd("PUBLISH").arg(&self.channel).arg(format!("{} {note}", self.name)).to_owned()
     }
 }
 
@@ -307,11 +308,15 @@ impl ClusterStore for Redis {
     }
 
     async fn wake(&self) -> Result<()> {
-        let look = self.0.look();
-        self.ask(async |mut redis| look.query_async::<()>(&mut redis).await).await
+        self.pass("").await
     }
 
-    async fn listen(&self, woken: &(dyn Fn() + Send + Sync)) -> Result<()> {
+    async fn pass(&self, note: &str) -> Result<()> {
+        let message = self.0.message(note);
+        self.ask(async |mut redis| message.query_async::<()>(&mut redis).await).await
+    }
+
+    async fn listen(&self, heard: &(dyn for<'n> Fn(Heard<'n>) + Send + Sync)) -> Result<()> {
         let mut link = self.0.link.subscribe();
         let connecting = async {
             let mut subscription = self.0.client.get_async_pubsub().await?;
@@ -320,7 +325,7 @@ impl ClusterStore for Redis {
         };
         let mut subscription = timeout(CONNECT, connecting).await.map_err(unavailable)?.map_err(unavailable)?;
         // There may have been events before.
-        woken();
+        heard(Heard::Look);
         let mut messages = subscription.on_message();
         loop {
             let next = tokio::select! {
@@ -330,8 +335,11 @@ impl ClusterStore for Redis {
             };
             let Ok(next) = next else { return Ok(()) };
             let message = next.ok_or_else(|| unavailable("the subscription ended"))?;
-            if message.get_payload_bytes() != self.0.name.as_bytes() {
-                woken();
+            let text = std::str::from_utf8(message.get_payload_bytes()).unwrap_or_default();
+            match text.split_once(' ').unwrap_or((text, "")) {
+                (name, _) if name == self.0.name => {}
+                (_, "") => heard(Heard::Look),
+                (_, note) => heard(Heard::Note(note)),
             }
         }
     }

@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
+use super::bus::Heard;
 use crate::base::error::Result;
 
 /// The result of counting one call against a limit.
@@ -53,6 +54,8 @@ pub(crate) trait ClusterStore: fmt::Debug + Send + Sync {
     async fn logged_in(&self, login: &Login, penalties: &Penalties) -> Result<()>;
     /// Tells the other servers to look.
     async fn wake(&self) -> Result<()>;
-    /// Calls `woken` on each wake-up of another server, until the connection breaks.
-    async fn listen(&self, woken: &(dyn Fn() + Send + Sync)) -> Result<()>;
+    /// Sends a note to the other servers that listen now.
+    async fn pass(&self, note: &str) -> Result<()>;
+    /// Calls `heard` on each wake-up and note of another server, until the connection breaks.
+    async fn listen(&self, heard: &(dyn for<'n> Fn(Heard<'n>) + Send + Sync)) -> Result<()>;
 }

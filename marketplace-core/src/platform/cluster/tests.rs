@@ -40,7 +40,10 @@ impl ClusterStore for Fake {
     async fn wake(&self) -> Result<()> {
         self.here()
     }
-    async fn listen(&self, _woken: &(dyn Fn() + Send + Sync)) -> Result<()> {
+    async fn pass(&self, _note: &str) -> Result<()> {
+        self.here()
+    }
+    async fn listen(&self, _heard: &(dyn for<'n> Fn(Heard<'n>) + Send + Sync)) -> Result<()> {
         std::future::pending().await
     }
 }

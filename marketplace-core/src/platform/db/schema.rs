@@ -21,11 +21,11 @@ use crate::base::error::{Error, Result};
 static SQLITE: Migrator = sqlx_macros::migrate!("../migrations/sqlite");
 static POSTGRES: Migrator = sqlx_macros::migrate!("../migrations/postgres");
 
-/// Returns what tells PostgreSQL's migrations of this program from others.
+/// Returns what tells the migrations of this program from others.
 #[cfg(feature = "testing")]
 pub fn fingerprint() -> String {
     let mut digest = sha2::Sha256::default();
-    for migration in POSTGRES.iter() {
+    for migration in SQLITE.iter().chain(POSTGRES.iter()) {
         sha2::Digest::update(&mut digest, &migration.checksum);
     }
     let digest = sha2::Digest::finalize(digest);
