@@ -47,6 +47,9 @@ pub struct Args {
     /// Bring the database's schema up to date first (SQLite does so by itself)
     #[arg(long)]
     pub migrate: bool,
+    /// Print the manual page (roff) and exit
+    #[arg(long)]
+    pub man: bool,
 }
 
 impl Args {

@@ -2,7 +2,7 @@
 //!
 //! | to read about | open |
 //! |---|---|
-//! | connections, HTTP, stopping | `serve`, `http`, `stop` |
+//! | connections, HTTP, stopping | `serve`, `http`, `stop`, `service_manager` |
 //! | the middleware around every handler | `middleware` |
 //! | errors as HTTP responses | `problem` |
 //! | ETags, compression, caching | `representation` |
@@ -39,6 +39,7 @@ mod representation;
 mod router;
 mod routes;
 mod serve;
+pub mod service_manager;
 mod slot;
 mod stop;
 mod tls;

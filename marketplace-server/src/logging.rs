@@ -1,4 +1,4 @@
-//! Logs: to the terminal, and as JSON lines to daily files in the log folder. They contain no secrets and no personal data:
+//! Logs: to the terminal, and as JSON lines to daily files in the log folder unless `log.files` is off. They contain no secrets and no personal data:
 //! no query strings, no bodies, no addresses. Log records of libraries below `info` can contain such data and are dropped.
 
 use marketplace_core::{
@@ -6,7 +6,7 @@ use marketplace_core::{
     error::{Error, Result},
     platform::folders::make_private_folder,
 };
-use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt};
 
 /// Days for which log files are kept.
@@ -16,16 +16,31 @@ const KEPT: usize = 14;
 const QUIET: [&str; 9] =
     ["hyper", "hyper_util", "h2", "rustls", "tokio_rustls", "sqlx", "lettre", "reqwest", "object_store"];
 
-/// Creates a subscriber, and the guard that writes what is buffered when it is dropped.
+/// Creates a subscriber, and the guard that writes what is buffered for files when it is dropped.
 pub fn subscriber<W>(
     log: &Log,
     dir: &std::path::Path,
     terminal: W,
     ansi: bool,
-) -> Result<(impl tracing::Subscriber + Send + Sync + use<W>, WorkerGuard)>
+) -> Result<(impl tracing::Subscriber + Send + Sync + use<W>, Option<WorkerGuard>)>
 where
     W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
+    let (file, guard) = log.files.then(|| daily_file(dir)).transpose()?.unzip();
+    let terminal: Box<dyn Layer<Registry> + Send + Sync> = match log.format {
+        LogFormat::Pretty => {
+            Box::new(tracing_subscriber::fmt::layer().with_writer(terminal).with_ansi(ansi).with_target(false))
+        }
+        LogFormat::Json => Box::new(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(terminal)),
+    };
+    let file =
+        file.map(|file| tracing_subscriber::fmt::layer().json().flatten_event(true).with_ansi(false).with_writer(file));
+    let subscriber = Registry::default().with(terminal.and_then(file).with_filter(filter(&log.level)?));
+    Ok((subscriber, guard))
+}
+
+/// Opens the file of today; later days have their own, and the oldest are removed.
+fn daily_file(dir: &std::path::Path) -> Result<(NonBlocking, WorkerGuard)> {
     make_private_folder(dir).map_err(|error| Error::invalid("/log/dir", error.detail().to_owned()))?;
     let file = tracing_appender::rolling::Builder::new()
         .rotation(tracing_appender::rolling::Rotation::DAILY)
@@ -34,16 +49,7 @@ where
         .max_log_files(KEPT)
         .build(dir)
         .map_err(|error| Error::invalid("/log/dir", format!("{} cannot be written: {error}", dir.display())))?;
-    let (file, guard) = tracing_appender::non_blocking(file);
-    let terminal: Box<dyn Layer<Registry> + Send + Sync> = match log.format {
-        LogFormat::Pretty => {
-            Box::new(tracing_subscriber::fmt::layer().with_writer(terminal).with_ansi(ansi).with_target(false))
-        }
-        LogFormat::Json => Box::new(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(terminal)),
-    };
-    let file = tracing_subscriber::fmt::layer().json().flatten_event(true).with_ansi(false).with_writer(file);
-    let subscriber = Registry::default().with(terminal.and_then(file).with_filter(filter(&log.level)?));
-    Ok((subscriber, guard))
+    Ok(tracing_appender::non_blocking(file))
 }
 
 /// Parses a level or a filter. A level alone applies to this program; libraries then log from `warn` on.

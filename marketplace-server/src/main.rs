@@ -8,14 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use marketplace_core::{
     app::App,
     config::Config,
     db::{Db, OpenOptions},
     error::{Error, ErrorCode, Result},
 };
-use marketplace_server::{Listeners, Options, Stop, args::Args, logging, serve};
+use marketplace_server::{Listeners, Options, Stop, args::Args, logging, serve, service_manager};
 use tokio::net::TcpListener;
 
 /// Returns memory to the system: with the system's allocator, the blocks in which passwords are hashed would be kept,
@@ -92,6 +92,9 @@ async fn run() -> Result<(), Failure> {
             return Err(hint("`marketplace-server --help` lists the flags")(Error::new(ErrorCode::Invalid, line)));
         }
     };
+    if args.man {
+        return print_man().map_err(hint("stdout cannot be written"));
+    }
     let config = args
         .config(std::env::vars())
         .map_err(hint("`marketplace-server --help` lists what can be set; defaults work"))?;
@@ -102,7 +105,10 @@ async fn run() -> Result<(), Failure> {
         .map_err(Error::internal)
         .map_err(hint("this is a fault of the program"))?;
     logging::log_panics();
-    let public = bind("listen", config.listen).await?;
+    let public = match passed_listener()? {
+        Some(listener) => listener,
+        None => bind("listen", config.listen).await?,
+    };
     let metrics = match config.metrics_listen {
         Some(address) => Some(bind("metrics_listen", address).await?),
         None => None,
@@ -115,10 +121,40 @@ async fn run() -> Result<(), Failure> {
     stop_on_signals(stop.clone(), !options.drain.is_zero())
         .map_err(hint("the system gives no signals; this is a fault of the machine"))?;
     announce(&app, &listeners).map_err(hint("see `listen`"))?;
+    service_manager::ready();
+    tokio::spawn(service_manager::keep_alive());
     let outcome = serve(app.clone(), listeners, options, stop).await;
     app.close().await;
     tracing::info!("stopped");
     outcome.map_err(hint("correct the setting that is named; `marketplace-server --help` lists all"))
+}
+
+/// Prints the manual page of this program.
+fn print_man() -> Result<()> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Args::command()).section("8").render(&mut page).map_err(Error::internal)?;
+    std::io::stdout().lock().write_all(&page).map_err(Error::internal)
+}
+
+/// Returns the listener that the service manager opened beforehand, if it did (systemd's `.socket` units). It stays open
+/// there while this program restarts, so that clients who connect meanwhile only wait.
+#[cfg(unix)]
+fn passed_listener() -> Result<Option<TcpListener>, Failure> {
+    let listener = listenfd::ListenFd::from_env().take_tcp_listener(0).and_then(|listener| {
+        let Some(listener) = listener else { return Ok(None) };
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener).map(Some)
+    });
+    listener.map_err(|error| Failure {
+        error: Error::unavailable("the socket that was passed on cannot be used", error),
+        hint: "it must be a stream socket of TCP: ListenStream= in the unit of the socket".to_owned(),
+    })
+}
+
+/// Sockets are not passed on here.
+#[cfg(not(unix))]
+fn passed_listener() -> Result<Option<TcpListener>, Failure> {
+    Ok(None)
 }
 
 async fn bind(key: &str, listen: SocketAddr) -> Result<TcpListener, Failure> {
@@ -207,12 +243,19 @@ fn announce(app: &App, listeners: &Listeners) -> Result<()> {
 }
 
 /// Installs signal handlers: the first SIGTERM or SIGINT begins a graceful shutdown; a second one skips the wait for
-/// load balancers to notice; the next one ends the program at once.
+/// load balancers to notice; the next one ends the program at once. SIGHUP has the certificate read again.
 #[cfg(unix)]
 fn stop_on_signals(stop: Stop, drains: bool) -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(Error::internal)?;
+    let reloaded = stop.clone();
+    tokio::spawn(async move {
+        while hang_up.recv().await.is_some() {
+            reloaded.reload();
+        }
+    });
     tokio::spawn(async move {
         let mut next = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
         next().await;

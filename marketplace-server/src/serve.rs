@@ -8,7 +8,6 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -19,7 +18,7 @@ use crate::{
     live,
     network::Network,
     options::Options,
-    router,
+    router, service_manager,
     stop::Stop,
     tls,
 };
@@ -55,14 +54,16 @@ impl From<TcpListener> for Listeners {
 /// Fails only before it begins: on a certificate or an origin that cannot be used.
 pub async fn serve(app: App, listeners: impl Into<Listeners>, options: Options, stop: impl Into<Stop>) -> Result<()> {
     let listeners = listeners.into();
-    let acceptor = tls::acceptor(&app.config.tls)?;
+    let acceptor = tls::Acceptor::new(&app.config.tls)?;
+    let stop = stop.into();
     let ending = Ending::default();
     let (router, ctx) = router::with_options(app, options, ending.clone())?;
     let timers = tokio::spawn(background::run(ctx.clone()));
     let dispatcher = tokio::spawn(live::run(ctx.clone()));
     let (app, stopped) = (ctx.app.clone(), ending.stopping.clone());
     tokio::spawn(async move { stopped.run_until_cancelled(app.hear_others()).await });
-    let led = tokio::spawn(stop.into().lead(ending.clone(), options.drain));
+    let reloads = tokio::spawn(reload(stop.clone(), acceptor.clone(), ctx.clone()));
+    let led = tokio::spawn(stop.lead(ending.clone(), options.drain));
     let operators = listeners.metrics.map(|listener| {
         let server = Server::new(ctx.clone(), router::for_operators(&ctx), None, Crowd::new(OPERATORS, OPERATORS));
         // Until the very end, so that operators can watch the shutdown.
@@ -73,6 +74,7 @@ pub async fn serve(app: App, listeners: impl Into<Listeners>, options: Options, 
     let server = Server::new(ctx.clone(), router, acceptor, crowd);
     Arc::clone(&server).accept(listeners.public, &ending.stopping).await;
     led.abort();
+    reloads.abort();
     finish(&ctx, &server).await;
     if let Err(failure) = dispatcher.await {
         tracing::error!(%failure, "following the log of events ended badly");
@@ -89,6 +91,18 @@ pub async fn serve(app: App, listeners: impl Into<Listeners>, options: Options, 
         Err(_) => abort.abort(),
     }
     Ok(())
+}
+
+/// Reads the certificate again whenever that is wanted.
+async fn reload(stop: Stop, acceptor: Option<tls::Acceptor>, ctx: Ctx) {
+    loop {
+        stop.reload_wanted().await;
+        service_manager::reloading();
+        if let Some(acceptor) = &acceptor {
+            acceptor.reload(&ctx.app.config.tls);
+        }
+        service_manager::ready();
+    }
 }
 
 /// Ends sockets gradually, waits for what is in flight, and aborts what takes too long.
@@ -118,14 +132,14 @@ async fn finish(ctx: &Ctx, server: &Server) {
 struct Server {
     ctx: Ctx,
     http: Http,
-    acceptor: Option<TlsAcceptor>,
+    acceptor: Option<tls::Acceptor>,
     crowd: Crowd,
     tracker: TaskTracker,
     abort: CancellationToken,
 }
 
 impl Server {
-    fn new(ctx: Ctx, router: Router, acceptor: Option<TlsAcceptor>, crowd: Crowd) -> Arc<Self> {
+    fn new(ctx: Ctx, router: Router, acceptor: Option<tls::Acceptor>, crowd: Crowd) -> Arc<Self> {
         let abort = CancellationToken::new();
         let http = Http::new(ctx.clone(), router, abort.clone());
         Arc::new(Self { ctx, http, acceptor, crowd, tracker: TaskTracker::new(), abort })
@@ -184,7 +198,7 @@ impl Server {
             let stream = ClientStream::new(stream, member, options.idle_timeout, options.body_rate);
             return self.http.serve(stream, peer, &activity, None).await;
         };
-        let handshake = timeout(options.header_timeout, acceptor.accept(stream));
+        let handshake = timeout(options.header_timeout, acceptor.current().accept(stream));
         match self.ctx.ending.stopping.run_until_cancelled(handshake).await {
             Some(Ok(Ok(stream))) => {
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");

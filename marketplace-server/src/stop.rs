@@ -1,21 +1,23 @@
-//! Tells a server to stop.
+//! Tells a server to stop, and to read its certificate again.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::ctx::Ending;
+use crate::{ctx::Ending, service_manager};
 
-/// A handle that stops a server; cheap to clone.
+/// A handle that stops a server, or has it read its certificate again; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     begun: CancellationToken,
     hurried: CancellationToken,
+    reload: Arc<Notify>,
 }
 
 impl From<CancellationToken> for Stop {
     fn from(begun: CancellationToken) -> Self {
-        Self { begun, hurried: CancellationToken::new() }
+        Self { begun, ..Self::default() }
     }
 }
 
@@ -31,10 +33,21 @@ impl Stop {
         self.hurried.cancel();
     }
 
+    /// Has the server read its certificate and the key of it again, for new connections.
+    pub fn reload(&self) {
+        self.reload.notify_one();
+    }
+
+    /// Waits until something is to be read again.
+    pub(crate) async fn reload_wanted(&self) {
+        self.reload.notified().await;
+    }
+
     /// Takes the first steps of the shutdown, each when it is due.
     pub(crate) async fn lead(self, ending: Ending, drain: Duration) {
         self.begun.cancelled().await;
         ending.begun.cancel();
+        service_manager::stopping();
         if !drain.is_zero() {
             tracing::info!(seconds = drain.as_secs(), "stopping; served on until balancers have noticed");
         }

@@ -1,6 +1,9 @@
 //! TLS with rustls, when a certificate is configured.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use marketplace_core::{
     config::Tls,
@@ -12,8 +15,35 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// Creates the acceptor for the configured certificate; `None` without one.
-pub(crate) fn acceptor(tls: &Tls) -> Result<Option<TlsAcceptor>> {
+/// Accepts TLS with the certificate that was last read. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Acceptor(Arc<RwLock<TlsAcceptor>>);
+
+impl Acceptor {
+    /// Creates the acceptor for the configured certificate; `None` without one.
+    pub fn new(tls: &Tls) -> Result<Option<Self>> {
+        Ok(read(tls)?.map(|acceptor| Self(Arc::new(RwLock::new(acceptor)))))
+    }
+
+    /// Returns the acceptor for one connection.
+    pub fn current(&self) -> TlsAcceptor {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the certificate and its key again, for the connections from now on. On failure the old ones stay.
+    pub fn reload(&self, tls: &Tls) {
+        match read(tls) {
+            Ok(Some(acceptor)) => {
+                *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+                tracing::info!("the certificate was read again");
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "the certificate stays as it was"),
+        }
+    }
+}
+
+fn read(tls: &Tls) -> Result<Option<TlsAcceptor>> {
     let (Some(cert), Some(key)) = (&tls.cert, &tls.key) else { return Ok(None) };
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)

@@ -2,6 +2,7 @@
 
 use std::{
     net::TcpListener,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -46,6 +47,8 @@ pub struct Server {
     settings: Vec<(String, String)>,
     /// Variables of its process that do not configure the marketplace.
     pub extra_environment: Vec<(String, String)>,
+    /// The listener that is passed on to it as a service manager does, and that stays open while it restarts.
+    pub listener: Option<TcpListener>,
     /// Its flags.
     pub arguments: Vec<String>,
     /// The folder for its output; its scratch folder unless set.
@@ -110,6 +113,7 @@ impl Server {
             process: None,
             settings,
             extra_environment: Vec::new(),
+            listener: None,
             arguments: vec!["--migrate".into()],
             output_folder: None,
             url: String::new(),
@@ -160,7 +164,13 @@ impl Server {
             .stdout(log.try_clone().unwrap())
             .stderr(log);
         isolate(&mut command);
-        let (listen, metrics) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{metrics}"));
+        let (mut listen, metrics) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{metrics}"));
+        if let Some(listener) = &self.listener {
+            listen = listener.local_addr().unwrap().to_string();
+            // As its standard input: that needs no `unsafe`.
+            command.stdin(OwnedFd::from(listener.try_clone().unwrap()));
+            command.env("LISTEN_FDS", "1").env("LISTEN_FDS_FIRST_FD", "0");
+        }
         command.env("MARKETPLACE_LISTEN", &listen).env("MARKETPLACE_METRICS_LISTEN", &metrics);
         command.envs(self.environment()).envs(self.extra_environment.iter().cloned());
         let process = command.spawn().expect("the server's binary runs");

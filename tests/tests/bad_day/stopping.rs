@@ -1,6 +1,8 @@
 //! A server that is stopped while others go on: nobody is refused.
 
 use std::{
+    net::TcpListener,
+    os::unix::net::UnixDatagram,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -20,6 +22,7 @@ use crate::hostile::PATIENCE;
 stories! {
     nobody_is_refused_over_a_rolling_stop,
     a_second_signal_waits_for_no_balancer,
+    a_service_manager_is_told_and_its_listener_outlives_a_restart,
 }
 
 /// What a balancer knows of a server.
@@ -95,4 +98,44 @@ async fn a_second_signal_waits_for_no_balancer(engine: Engine) {
     assert_eq!(server.as_nobody().get("/v1/services").await.status, 200);
     signal(pid, "TERM");
     assert_eq!(server.ended().await, Some(0));
+}
+
+async fn a_service_manager_is_told_and_its_listener_outlives_a_restart(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let told = |wanted: &str| {
+        loop {
+            let mut said = [0; 256];
+            let length = manager.recv(&mut said).unwrap_or_else(|error| panic!("{wanted} is not said: {error}"));
+            let said = String::from_utf8_lossy(&said[..length]).into_owned();
+            if said.lines().any(|line| line == wanted) {
+                return said;
+            }
+        }
+    };
+    let mut server = Server::prepare(engine, ROOMY).await;
+    server.extra_environment = vec![
+        ("NOTIFY_SOCKET".to_owned(), path.display().to_string()),
+        ("WATCHDOG_USEC".to_owned(), "400000".to_owned()),
+    ];
+    server.listener = Some(TcpListener::bind("127.0.0.1:0").unwrap());
+    server.run().await;
+    told("READY=1");
+    told("WATCHDOG=1");
+    signal(server.pid().unwrap(), "HUP");
+    assert!(told("RELOADING=1").contains("MONOTONIC_USEC="));
+    told("READY=1");
+    server.stop().await;
+    told("STOPPING=1");
+    // Nobody serves, and yet a client that comes now is not refused.
+    let waiting = tokio::spawn({
+        let http = Http::new(&server.url);
+        async move { http.get("/v1/services").await.status }
+    });
+    sleep(Duration::from_millis(50)).await;
+    assert!(!waiting.is_finished());
+    server.run().await;
+    assert_eq!(waiting.await.unwrap(), 200);
 }

@@ -364,7 +364,7 @@ fn environment_value(key: &str, value: &str) -> toml::Value {
         let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
         return toml::Value::Array(parts.map(|part| toml::Value::String(part.to_owned())).collect());
     }
-    if let ("cookies" | "require_staff_totp" | "require_totp", Ok(flag)) = (key, value.parse()) {
+    if let ("cookies" | "files" | "require_staff_totp" | "require_totp", Ok(flag)) = (key, value.parse()) {
         return toml::Value::Boolean(flag);
     }
     // Some providers issue numeric ids, which are text all the same.
@@ -385,6 +385,18 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         Config::load(Some(file.path()), environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+    }
+
+    #[test]
+    fn the_example_of_the_package_is_valid_with_every_key_that_it_names() {
+        let text = include_str!("../../../../deploy/marketplace.toml");
+        assert!(!load(text, &[]).unwrap().log.files);
+        let is_key = |line: &str| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+        let whole: String = text
+            .lines()
+            .map(|line| line.strip_prefix('#').filter(|rest| is_key(rest)).unwrap_or(line).to_owned() + "\n")
+            .collect();
+        assert_eq!(load(&whole, &[]).unwrap().drain_seconds, 5);
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Log {
     pub format: LogFormat,
     /// `error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,sqlx=warn`.
     pub level: String,
+    /// Whether log lines also go to daily files; not needed where something else keeps what the program prints.
+    pub files: bool,
     /// Folder of the rotating file; default `<data_dir>/logs`.
     pub dir: Option<PathBuf>,
 }
@@ -174,7 +176,7 @@ pub struct Retention {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Pretty, level: "info".into(), dir: None }
+        Self { format: LogFormat::Pretty, level: "info".into(), files: true, dir: None }
     }
 }
 impl Default for Argon2 {
