@@ -13,7 +13,9 @@ use marketplace_core::{
     accounts::summary::UserSummary,
     base::change::{Change, Changed},
     error::{Error, ErrorCode},
-    ids::{AttemptId, CaseId, JobId, MailId, MessageId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId},
+    ids::{
+        AttemptId, CaseId, JobId, MailId, MessageId, PhotoId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId,
+    },
     jobs::model::JobSummary,
     kyc::model::KycSummary,
     mail::model::MailSummary,
@@ -21,7 +23,7 @@ use marketplace_core::{
     reports::model::ReportSummary,
     reviews::model::ReviewSummary,
     rules::model::Rule,
-    services::model::ServiceSummary,
+    services::model::{Photo, ServiceSummary},
     staff::Connection,
     tokens::model::ApiToken,
 };
@@ -94,6 +96,7 @@ batch_ids! {
     ReviewId = ReviewSummary, "reviews";
     CaseId = ReportSummary, "reports";
     ServiceId = ServiceSummary, "services";
+    PhotoId = Photo, "photos";
     RuleId = Rule, "rules";
     TokenId = ApiToken, "tokens";
     MailId = MailSummary, "mails";

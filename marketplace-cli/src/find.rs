@@ -6,7 +6,9 @@ use marketplace_core::{
     accounts::{model::normalise_email, summary::UserFilter},
     base::permission::Role,
     error::{Error, ErrorCode, Result},
-    ids::{AttemptId, CaseId, JobId, MailId, MessageId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId},
+    ids::{
+        AttemptId, CaseId, JobId, MailId, MessageId, PhotoId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId,
+    },
     jobs::model::JobFilter,
     kyc::{model::KycFilter, status::KycStatus},
     mail::model::MailFilter,
@@ -168,6 +170,14 @@ impl Findable for CaseId {
         }
         let filter = ReportFilter { status, ..ReportFilter::default() };
         Ok(api.call::<ListReports>((), ListQuery::new(&filter, page), ()).await?.map(|row| row.id))
+    }
+}
+impl Findable for PhotoId {
+    const NOUN: &'static str = "photo";
+    // Photos are in no list of their own.
+    const LISTS: usize = 0;
+    async fn page(_: &Connection, _: usize, _: &PageRequest) -> Result<Page<Self>> {
+        Ok(Page { items: Vec::new(), next: None })
     }
 }
 impl Findable for MessageId {

@@ -39,7 +39,11 @@ pub(crate) fn by_account(method: &Method, route: &str) -> Class {
         return Class::Read;
     }
     match route {
-        "/v1/me/kyc" | "/v1/me/picture" | "/v1/threads/{id}/attachments" if *method != Method::DELETE => Class::Upload,
+        "/v1/me/kyc" | "/v1/me/picture" | "/v1/threads/{id}/attachments" | "/v1/services/{id}/photos/{n}"
+            if *method != Method::DELETE =>
+        {
+            Class::Upload
+        }
         _ => Class::Write,
     }
 }

@@ -362,7 +362,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let file = api.call::<ViewAttemptFile>(FileOf(id, kind), (), ()).await?;
             match save_to {
                 Some(path) => open::save(context, &file, &path),
-                None => open::view(context, &file, kind, viewer.as_deref()).await,
+                None => open::view(context, &file, kind.as_str(), viewer.as_deref()).await,
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Opens files of an identity check in an external viewer, or saves them.
+//! Opens files in an external viewer, or saves them.
 
 use std::{
     io::{IsTerminal, Write},
@@ -6,10 +6,7 @@ use std::{
     process::Stdio,
 };
 
-use marketplace_core::{
-    kyc::model::{FileContent, FileKind},
-    platform::new_file::NewFile,
-};
+use marketplace_core::{kyc::model::FileContent, platform::new_file::NewFile};
 
 use crate::{
     context::Context,
@@ -32,9 +29,9 @@ pub fn save(context: &Context, file: &FileContent, path: &Path) -> Outcome {
 
 /// Shows a file in a viewer. The file is in a private folder meanwhile, and is removed afterwards, even after an
 /// interruption: dropping the folder removes it.
-pub async fn view(context: &Context, file: &FileContent, kind: FileKind, viewer: Option<&str>) -> Outcome {
+pub async fn view(context: &Context, file: &FileContent, name: &str, viewer: Option<&str>) -> Outcome {
     let folder = private_temporary_folder("marketplace-")?;
-    let path = folder.path().join(format!("{kind}.{}", extension(&file.media_type)));
+    let path = folder.path().join(format!("{name}.{}", extension(&file.media_type)));
     let mut copy = tempfile::NamedTempFile::new_in(folder.path())?;
     copy.write_all(&file.bytes)?;
     copy.persist(&path).map_err(|error| error.error)?;

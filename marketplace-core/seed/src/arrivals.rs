@@ -22,6 +22,7 @@ use marketplace_core::{
 
 use crate::{
     files::{Gallery, Stored},
+    photos,
     plan::{Progress, Stage},
     user_rows,
     users::{Attempt, Users},
@@ -80,7 +81,7 @@ impl Rest {
     }
 
     /// Draws `painters` cases at a time. A waiting case is added with its pictures, as if it were submitted now, and
-    /// staff claim some of them.
+    /// staff claim some of them. Last come photos of services.
     ///
     /// # Errors
     /// Any error of the database or the file store.
@@ -110,7 +111,7 @@ impl Rest {
             done += 1;
             progress(Progress { stage: Stage::Pictures, done, total });
         }
-        Ok(())
+        if matches!(gallery, Gallery::Own) { photos::add(app).await } else { Ok(()) }
     }
 }
 

@@ -12,7 +12,7 @@
 //! | who is in it, and what became of their identity checks | `users.rs` |
 //! | names, addresses and numbers that reach nobody | `people.rs`, `names.rs` |
 //! | services, conversations, jobs, reviews | `market/` |
-//! | drawn faces and papers | `images.rs`, `identity_card.rs`, `face.rs`, `mrz.rs`, `canvas.rs` |
+//! | drawn faces, papers and photos of services | `photos.rs`, `images.rs`, `identity_card.rs`, `face.rs`, `mrz.rs`, `canvas.rs` |
 //!
 //! No module imports another that imports it; what all share is in `plan.rs` and `people.rs`.
 
@@ -29,6 +29,7 @@ mod market;
 mod mrz;
 mod names;
 mod people;
+mod photos;
 mod plan;
 mod tables;
 mod user_rows;

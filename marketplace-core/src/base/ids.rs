@@ -76,6 +76,8 @@ id! {
     ReviewId = "review",
     /// A profile picture.
     PictureId = "picture",
+    /// A photo of a service.
+    PhotoId = "photo",
     /// A token for scripts.
     TokenId = "token",
     /// Something that somebody reported.

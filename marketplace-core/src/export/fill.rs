@@ -1,5 +1,8 @@
 //! The content of an export, file by file.
 
+use std::pin::pin;
+
+use futures::TryStreamExt;
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -60,7 +63,7 @@ async fn about(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
         "api_tokens.json": "Tokens for scripts that belong to the account, without their secrets.",
         "identity_checks.json": "What was submitted to confirm the identity, and what became of it; the files are in identity_checks/.",
         "profile.json": "What the profile says; the picture is beside it.",
-        "services.json": "Services offered.",
+        "services.json": "Services offered; their photos are in photos/, with those that are kept because they were reported.",
         "favorites.json": "Workers marked as favourites, by id.",
         "blocks.json": "People blocked.",
         "threads.json": "Conversations, without their messages.",
@@ -168,7 +171,12 @@ async fn profile(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
         let name = if number == 0 { "picture".to_owned() } else { format!("picture-{}", number + 1) };
         zip.file(&format!("{name}.{}", ending(&content.media_type)), &content.bytes).await?;
     }
-    whole(zip, "services.json", offered).await
+    whole(zip, "services.json", offered).await?;
+    let mut photos = pin!(services::own_photos(app, user));
+    while let Some((id, content)) = photos.try_next().await? {
+        put(zip, "photos", &id.to_string(), &content).await?;
+    }
+    Ok(())
 }
 
 async fn whole<T: Serialize>(zip: &mut Archive, name: &str, items: Vec<T>) -> Result<()> {

@@ -61,6 +61,8 @@ text_enum! {
         ReportResolved = "report_resolved",
         /// What the person reported was not acted on.
         ReportDismissed = "report_dismissed",
+        /// What was done about the person's report was taken back.
+        ReportReversed = "report_reversed",
         /// Something was decided about the person.
         ReportDecision = "report_decision",
         /// The person's appeal changed nothing.
@@ -109,6 +111,7 @@ impl NotificationKind {
             Self::KycApproved | Self::KycRetry | Self::KycRejected | Self::KycRevoked | Self::KycExpired => Place::Kyc,
             Self::ReportResolved
             | Self::ReportDismissed
+            | Self::ReportReversed
             | Self::ReportDecision
             | Self::AppealUpheld
             | Self::AppealReversed

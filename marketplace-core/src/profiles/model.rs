@@ -319,13 +319,16 @@ pub struct PublicClient {
 }
 
 /// Somebody whom one has blocked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx_macros::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Blocked {
     /// Their account.
     pub id: UserId,
     /// Their name.
     pub name: String,
+    /// The address of their picture, 256 pixels a side at most, if they have one that everybody sees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
     /// Since when.
     pub since: Timestamp,
 }

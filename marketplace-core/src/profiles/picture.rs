@@ -4,8 +4,8 @@
 use image::{DynamicImage, imageops::FilterType, metadata::Orientation};
 
 use crate::{
-    base::error::{Error, Result},
-    platform::files::{Expected, decoder, inspect, write_jpeg},
+    base::error::Result,
+    platform::files::{upright, write_jpeg},
 };
 
 /// Pixels a side of the full picture at most.
@@ -28,22 +28,7 @@ pub(super) struct Rendered {
 /// Checks an upload like a photo of an identity check, turns it upright, and writes it anew in both sizes. Slow and
 /// hungry for memory: see [`crate::platform::files::FileStore::decoding`].
 pub(super) fn render(bytes: &[u8]) -> Result<Rendered> {
-    let facts = inspect(Expected { field: "picture", pdf: false }, bytes)?;
-    let bytes = bytes.get(..facts.length).unwrap_or(bytes);
-    let damaged = |error| {
-        tracing::debug!(%error, "a picture passed inspection and did not decode");
-        Error::invalid("/picture", "is damaged and cannot be read; take or export it again")
-    };
-    let (decoder, orientation) = decoder(bytes).map_err(damaged)?;
-    let mut full = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-    // A large one is first made smaller by simple means: the good filter holds it as numbers four times as large.
-    if full.width().max(full.height()) > 2 * FULL_SIDE {
-        full = full.thumbnail(2 * FULL_SIDE, 2 * FULL_SIDE);
-    }
-    if full.width().max(full.height()) > FULL_SIDE {
-        full = full.resize(FULL_SIDE, FULL_SIDE, FilterType::CatmullRom);
-    }
-    full.apply_orientation(orientation);
+    let full = upright("picture", bytes, FULL_SIDE)?;
     let (width, height) = (full.width(), full.height());
     let side = width.min(height);
     let square = full.crop_imm((width - side) / 2, (height - side) / 2, side, side);

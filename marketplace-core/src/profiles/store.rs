@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::model::{Blocked, ClientProfile, Picture, PublicClient, PublicWorker, WorkerProfile};
+use super::model::{Blocked, ClientProfile, Picture, PublicClient, PublicWorker, WorkerProfile, small_picture};
 use crate::{
     accounts::model::Status,
     base::{
@@ -360,9 +360,16 @@ pub(super) async fn count_blocks(conn: &mut Conn<'_>, user: UserId, limit: i64) 
 
 /// Returns the users whom a user blocks, in the order of their ids.
 pub(super) async fn blocks(conn: &mut Conn<'_>, user: UserId, after: Uuid, limit: i64) -> Result<Vec<Blocked>> {
-    Ok(q!(conn => all Blocked,
-        "SELECT u.id, u.name, b.created_at AS since FROM blocks b JOIN users u ON u.id = b.blocked_id \
-         WHERE b.user_id = $1 AND b.blocked_id > $2 ORDER BY b.blocked_id LIMIT ($3 + 0)", user, after, limit)?)
+    let rows = q!(conn => all (UserId, String, Timestamp, Option<PictureId>),
+        concat!("SELECT u.id, u.name, b.created_at, ", shown_picture!("u"), " FROM blocks b JOIN users u ON u.id = b.blocked_id \
+         WHERE b.user_id = $1 AND b.blocked_id > $2 ORDER BY b.blocked_id LIMIT ($3 + 0)"), user, after, limit)?;
+    let blocked = |(id, name, since, picture): (_, _, _, Option<PictureId>)| Blocked {
+        id,
+        name,
+        picture: picture.map(small_picture),
+        since,
+    };
+    Ok(rows.into_iter().map(blocked).collect())
 }
 
 /// Returns whether one of two users has blocked the other.

@@ -38,8 +38,8 @@ mod row;
 mod store;
 
 pub use ops::{
-    appeal, assign, claim, decide, decide_appeal, decisions, escalate, file, list, next, own, release, show, skip,
-    snooze, undo,
+    appeal, appeal_by_link, assign, claim, decide, decide_appeal, decisions, escalate, file, list, next, own, release,
+    show, skip, snooze, undo,
 };
 pub(crate) use ops::{decisions_about, erase, filed_by};
 pub(crate) use store::counts;

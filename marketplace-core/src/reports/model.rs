@@ -18,6 +18,7 @@ use crate::{
     },
     kyc::model::Claim,
     messaging::model::{CloseReason, RemovalReason},
+    services::model::Photo,
 };
 
 /// How long the person about whom was decided can appeal.
@@ -273,6 +274,8 @@ text_enum! {
         Resolved = "resolved",
         /// Staff did not act on it.
         Dismissed = "dismissed",
+        /// Staff acted on it, and took that back after an appeal.
+        Reversed = "reversed",
     }
 }
 
@@ -376,6 +379,9 @@ pub struct ReportedContent {
     /// Of a thread, its newest messages, oldest first, 20 at most.
     #[serde(default)]
     pub messages: Vec<ReportedMessage>,
+    /// The photos of a service, which stay for staff when their worker deletes them.
+    #[serde(default)]
+    pub photos: Vec<Photo>,
 }
 
 /// A row of the queue: everything that was reported about one thing.

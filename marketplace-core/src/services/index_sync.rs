@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use super::{
     index_text::{plain, search_text},
     model::ServiceStatus,
-    store,
+    photo_store, store,
     typos::parts,
 };
 use crate::{
@@ -61,6 +61,7 @@ pub(crate) async fn rating_changed(conn: &mut Conn<'_>, worker: UserId, thousand
 /// Deletes everything that a worker wrote in services; services that threads are about stay, without the worker's
 /// text.
 pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, worker: UserId) -> Result<()> {
+    photo_store::erase(conn, worker, app.now()).await?;
     let mut words: BTreeSet<String> = BTreeSet::new();
     for service in store::all_of(conn, worker).await? {
         let (threads, _) = store::ties(conn, service.id).await?;

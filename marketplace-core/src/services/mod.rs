@@ -5,6 +5,7 @@
 //! | states, categories, what may be in a service | [`model`] |
 //! | what a worker does with a service | `ops.rs` |
 //! | what staff do with one | `staff.rs` |
+//! | photos | `photos.rs`, `photo_store.rs` |
 //! | what follows from what happens to the worker | `index_sync.rs` |
 //! | how texts become words; in which languages; which words mean the same | `characters.rs`, `tokenizer.rs`, `languages.rs`, `synonyms.rs` |
 //! | which words find a service, and which typos | `index_text.rs`, `typos.rs` |
@@ -17,6 +18,8 @@
 //! - A service is a draft, published or closed, and belongs to one worker. Publishing needs an active worker whose identity is
 //!   approved; a service whose worker is not is in no public view.
 //! - Staff can close a service, for a reason that its worker is told; it cannot be published again until they take that back.
+//! - A service has up to 10 photos, in an order, each with a text for people who do not see it. What was reported stays for staff
+//!   when a photo is deleted, until its worker is erased.
 //! - Search covers title, description, tags, category, place and the worker's name, in any language. It finds other forms and
 //!   beginnings of words, words written apart or together, and tolerates typos. What has every word comes first, and what
 //!   lacks some follows.
@@ -37,6 +40,8 @@ mod index_text;
 mod languages;
 pub mod model;
 mod ops;
+mod photo_store;
+mod photos;
 mod place;
 mod query;
 mod search;
@@ -54,8 +59,10 @@ mod typos;
 pub use index_sync::learn;
 pub(crate) use index_sync::{erase, name_changed, rating_changed, reindex, sweep_index, worker_changed};
 pub use index_text::{plain, search_text};
-pub(crate) use ops::{block, seen, unblock};
+pub(crate) use ops::{block, keep_photos, seen, unblock};
 pub use ops::{categories, close, create, delete, get, of_worker, own, own_one, publish, update};
+pub(crate) use photos::own_photos;
+pub use photos::{delete_photo, order_photos, photo, put_photo, staff_photo, staff_remove_photo};
 pub use search::search;
 pub use staff::{staff_close, staff_list, staff_reopen, staff_show};
 pub(crate) use store::{count_visible, told};

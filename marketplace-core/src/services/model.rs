@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     accounts::model::Checks,
     base::{
-        error::Result,
-        ids::{ServiceId, UserId},
+        error::{Error, Result},
+        ids::{PhotoId, ServiceId, UserId},
         money::{Money, MoneyPatch},
         patch::Patch,
         text::{check_line, check_text},
@@ -19,6 +19,10 @@ use crate::{
 
 /// Tags of a service at most.
 pub const MAX_TAGS: usize = 10;
+/// Photos of a service at most.
+pub const MAX_PHOTOS: usize = 10;
+/// Characters of the text that stands for a photo.
+const MAX_ALT: usize = 250;
 /// Services of one worker at most, closed ones and drafts among them.
 pub const MAX_SERVICES: i64 = 200;
 
@@ -251,6 +255,90 @@ impl UpdateService {
     }
 }
 
+/// A photo of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Photo {
+    /// Its id; another photo has another one.
+    pub id: PhotoId,
+    /// What it shows, for people who do not see it; may be empty.
+    pub alt: String,
+    /// Pixels of the full photo.
+    pub width: i64,
+    /// Pixels of the full photo.
+    pub height: i64,
+}
+
+text_enum! {
+    /// In which size a photo is wanted.
+    pub enum PhotoSize {
+        /// 1,600 pixels a side at most.
+        Full = "full",
+        /// 640 pixels a side at most.
+        Medium = "medium",
+        /// 320 pixels a side at most.
+        Thumb = "thumb",
+    }
+}
+
+impl PhotoSize {
+    /// Pixels a side at most.
+    pub const fn side(self) -> u32 {
+        match self {
+            Self::Full => 1_600,
+            Self::Medium => 640,
+            Self::Thumb => 320,
+        }
+    }
+}
+
+/// The photos of a service, in order; those that are left out are deleted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PhotoOrder {
+    /// Each of them once at most.
+    #[cfg_attr(feature = "openapi", schema(max_items = 10))]
+    pub photos: Vec<PhotoText>,
+}
+
+/// A photo, and what it shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PhotoText {
+    /// Which one.
+    pub id: PhotoId,
+    /// What it shows, up to 250 characters; left out, it stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 250))]
+    pub alt: Option<String>,
+}
+
+/// Returns the text that stands for a photo, trimmed.
+pub(super) fn check_alt(pointer: &str, alt: &str) -> Result<String> {
+    Ok(check_line(pointer, alt, 0, MAX_ALT)?)
+}
+
+impl PhotoOrder {
+    /// Returns the photos as they shall be.
+    pub(super) fn apply(&self, photos: &[Photo]) -> Result<Vec<Photo>> {
+        let mut ordered: Vec<Photo> = Vec::with_capacity(photos.len());
+        for (at, wanted) in self.photos.iter().enumerate() {
+            let is_twice = ordered.iter().any(|photo| photo.id == wanted.id);
+            let found = photos.iter().find(|photo| photo.id == wanted.id && !is_twice);
+            let mut photo = found.cloned().ok_or_else(|| {
+                Error::invalid(format!("/photos/{at}/id"), "is none of the service's photos, or is there twice")
+            })?;
+            if let Some(alt) = &wanted.alt {
+                photo.alt = check_alt(&format!("/photos/{at}/alt"), alt)?;
+            }
+            ordered.push(photo);
+        }
+        Ok(ordered)
+    }
+}
+
 /// A service as its worker sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -277,6 +365,8 @@ pub struct OwnService {
     pub longitude: Option<f64>,
     /// What it roughly costs.
     pub price: Option<Money>,
+    /// Its photos, in order.
+    pub photos: Vec<Photo>,
     /// When it was last published.
     pub published_at: Option<Timestamp>,
     /// Why staff closed it; it can be published again when they have taken that back.
@@ -345,6 +435,8 @@ pub struct ServiceDetail {
     pub description: String,
     /// Tags.
     pub tags: Vec<String>,
+    /// Its photos, in order.
+    pub photos: Vec<Photo>,
     /// Degrees north.
     pub latitude: Option<f64>,
     /// Degrees east.
@@ -613,6 +705,8 @@ pub struct PublicService {
     pub longitude: Option<f64>,
     /// What it roughly costs.
     pub price: Option<Money>,
+    /// Its photos, in order.
+    pub photos: Vec<Photo>,
     /// When it was published.
     pub published_at: Timestamp,
     /// Who offers it.
@@ -643,6 +737,8 @@ pub struct ServiceCard {
     pub distance: Option<i64>,
     /// What it roughly costs.
     pub price: Option<Money>,
+    /// The first of its photos.
+    pub photo: Option<Photo>,
     /// When it was published.
     pub published_at: Timestamp,
     /// Who offers it.

@@ -8,9 +8,10 @@ use super::{
     index_sync::{forget, learn, worker_changed},
     index_text::{plain, search_text},
     model::{
-        Category, CategoryInfo, MAX_SERVICES, NewService, OwnService, OwnServices, PublicService, ServiceCard,
+        Category, CategoryInfo, MAX_SERVICES, NewService, OwnService, OwnServices, Photo, PublicService, ServiceCard,
         ServiceStatus, UpdateService,
     },
+    photo_store,
     store::{self, Service},
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     app::App,
     base::{
         error::{Error, Result},
-        ids::{ServiceId, UserId},
+        ids::{PhotoId, ServiceId, UserId},
         page::{Page, PageRequest, SeqCursor, TimeCursor},
         permission::{Permission, Role},
         time::Timestamp,
@@ -45,20 +46,20 @@ pub fn categories() -> Vec<CategoryInfo> {
 }
 
 /// Returns the caller's account if they are a worker.
-fn require_worker(actor: &Actor) -> Result<&Account> {
+pub(super) fn require_worker(actor: &Actor) -> Result<&Account> {
     let account = &actor.require_own(Permission::Trade)?.account;
     if account.role == Role::Worker { Ok(account) } else { Err(Error::forbidden("only workers offer services")) }
 }
 
 /// Returns the caller's id if they are a worker who may begin new work.
-fn require_lister(actor: &Actor) -> Result<UserId> {
+pub(super) fn require_lister(actor: &Actor) -> Result<UserId> {
     require_worker(actor)?;
     Ok(actor.require_new_work()?.account.id)
 }
 
 /// Locks the worker's account, because its status may have changed since the call began. Always called before a
 /// service of theirs is locked.
-async fn lock_worker(conn: &mut Conn<'_>, worker: UserId, new_work: bool) -> Result<Account> {
+pub(super) async fn lock_worker(conn: &mut Conn<'_>, worker: UserId, new_work: bool) -> Result<Account> {
     let account = accounts::store::lock(conn, worker).await?;
     let account = account
         .filter(|account| account.status.may_log_in())
@@ -74,24 +75,29 @@ async fn lock_worker(conn: &mut Conn<'_>, worker: UserId, new_work: bool) -> Res
 
 /// Locks and returns one of the worker's own services. Other people's services are `not_found`, so strangers learn
 /// nothing about them.
-async fn lock_own(op: &Operation, conn: &mut Conn<'_>, worker: UserId, id: ServiceId) -> Result<Service> {
+pub(super) async fn lock_own(op: &Operation, conn: &mut Conn<'_>, worker: UserId, id: ServiceId) -> Result<Service> {
     let service = store::lock(conn, id).await?;
     let service = owned(service, worker)?;
     op.check_version(service.version)?;
     Ok(service)
 }
 
-fn owned(service: Option<Service>, worker: UserId) -> Result<Service> {
+pub(super) fn owned(service: Option<Service>, worker: UserId) -> Result<Service> {
     service
         .filter(|service| service.worker_id == worker && service.status != ServiceStatus::Deleted)
         .ok_or_else(|| Error::not_found("service"))
 }
 
-async fn changed(op: &Operation, conn: &mut Conn<'_>, id: ServiceId, worker: UserId) -> Result<()> {
+pub(super) async fn changed(op: &Operation, conn: &mut Conn<'_>, id: ServiceId, worker: UserId) -> Result<()> {
     events::append(op, conn, EventKind::Service, &id.to_string(), Some(worker)).await
 }
 
-async fn reload(conn: &mut Conn<'_>, account: &Account, id: ServiceId, now: Timestamp) -> Result<OwnService> {
+pub(super) async fn reload(
+    conn: &mut Conn<'_>,
+    account: &Account,
+    id: ServiceId,
+    now: Timestamp,
+) -> Result<OwnService> {
     owned(store::find(conn, id).await?, account.id)?.own(account, now)
 }
 
@@ -222,6 +228,8 @@ pub async fn delete(op: &Operation, id: ServiceId) -> Result<()> {
                 serde_json::json!({ "status": service.status }),
             ));
         }
+        let photos: Vec<PhotoId> = service.photos()?.iter().map(|photo| photo.id).collect();
+        photo_store::drop_some(conn, &photos, op.now()).await?;
         if threads {
             let title = service.content()?.title;
             store::blank(conn, id, &title, op.now()).await?;
@@ -343,14 +351,14 @@ async fn staff_changed(op: &Operation, conn: &mut Conn<'_>, service: &Service, a
     audit::append(op, conn, entry).await
 }
 
-/// Returns the worker, the title and the text of a service that a person sees: one that everybody sees, or one about which
-/// they have a thread.
+/// Returns the worker, the title, the text and the photos of a service that a person sees: one that everybody sees, or one about
+/// which they have a thread.
 pub(crate) async fn seen(
     conn: &mut Conn<'_>,
     now: Timestamp,
     id: ServiceId,
     viewer: UserId,
-) -> Result<Option<(UserId, String, String)>> {
+) -> Result<Option<(UserId, String, String, Vec<Photo>)>> {
     let Some(service) = store::find(conn, id).await?.filter(|service| service.status != ServiceStatus::Deleted) else {
         return Ok(None);
     };
@@ -358,6 +366,11 @@ pub(crate) async fn seen(
         && store::may_show(conn, service.worker_id, now).await?
         && profiles::shows(conn, now, service.worker_id).await?;
     let may_see = is_public || service.worker_id == viewer || store::is_talked_of(conn, id, viewer).await?;
-    let content = service.content()?;
-    Ok(may_see.then_some((service.worker_id, content.title, content.description)))
+    let (content, photos) = (service.content()?, service.photos()?);
+    Ok(may_see.then_some((service.worker_id, content.title, content.description, photos)))
+}
+
+/// Has the photos of a service stay for staff, whatever becomes of them, as they were reported with it.
+pub(crate) async fn keep_photos(conn: &mut Conn<'_>, id: ServiceId) -> Result<()> {
+    photo_store::keep(conn, id).await
 }

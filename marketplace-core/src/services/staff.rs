@@ -4,10 +4,11 @@ use uuid::Uuid;
 
 use super::{
     model::{ServiceDetail, ServiceFilter, ServiceStatus, ServiceSummary},
-    store,
+    ops::changed,
+    store::{self, Service},
 };
 use crate::{
-    accounts::{self, keep_note},
+    accounts::{self, keep_note, model::Account},
     base::{
         change::Changed,
         error::{Error, Result},
@@ -21,7 +22,6 @@ use crate::{
     platform::db::Conn,
     records::{
         audit::{self, AuditAction, Entry},
-        events::{self, EventKind},
         mail::{self, Mail, Template},
         target::TargetKind,
     },
@@ -54,7 +54,7 @@ pub async fn staff_show(op: &Operation, id: ServiceId) -> Result<ServiceDetail> 
     detail(&mut reader.conn(), id).await
 }
 
-async fn detail(conn: &mut Conn<'_>, id: ServiceId) -> Result<ServiceDetail> {
+pub(super) async fn detail(conn: &mut Conn<'_>, id: ServiceId) -> Result<ServiceDetail> {
     store::staff_find(conn, id).await?.ok_or_else(|| Error::not_found("service"))?.detail()
 }
 
@@ -93,13 +93,7 @@ async fn act_in(
     reason: Option<RemovalReason>,
     note: Option<String>,
 ) -> Result<bool> {
-    let missing = || Error::not_found("service");
-    let worker = store::find(conn, id).await?.ok_or_else(missing)?.worker_id;
-    op.actor().require_other(worker)?;
-    // The account before its service, as everywhere.
-    let account = accounts::store::lock(conn, worker).await?.ok_or_else(missing)?;
-    let service = store::lock(conn, id).await?.ok_or_else(missing)?;
-    op.check_version(service.version)?;
+    let (account, service) = lock_any(op, conn, id).await?;
     if service.closed_reason.is_some() == reason.is_some() {
         return Ok(false);
     }
@@ -108,21 +102,48 @@ async fn act_in(
         return Err(Error::conflict("the service is deleted for good", current));
     }
     store::close_for(conn, id, reason, op.now()).await?;
-    events::append(op, conn, EventKind::Service, &id.to_string(), Some(worker)).await?;
-    let note = keep_note(op, conn, worker, note).await?;
+    changed(op, conn, id, account.id).await?;
     let (action, template) = match reason {
         Some(_) => (AuditAction::ServicesClose, Template::ServiceClosed),
         None => (AuditAction::ServicesReopen, Template::ServiceReopened),
     };
+    let metadata = serde_json::json!({ "from": service.status, "worker": account.id });
+    tell(op, conn, (&account, &service), (action, template, reason), metadata, note).await?;
+    Ok(true)
+}
+
+/// Locks a service of somebody else, in any state, and its worker before it.
+pub(super) async fn lock_any(op: &Operation, conn: &mut Conn<'_>, id: ServiceId) -> Result<(Account, Service)> {
+    let missing = || Error::not_found("service");
+    let worker = store::find(conn, id).await?.ok_or_else(missing)?.worker_id;
+    op.actor().require_other(worker)?;
+    // The account before its service, as everywhere.
+    let account = accounts::store::lock(conn, worker).await?.ok_or_else(missing)?;
+    let service = store::lock(conn, id).await?.ok_or_else(missing)?;
+    op.check_version(service.version)?;
+    Ok((account, service))
+}
+
+/// Tells the worker what was done to a service and why, and writes it down with the note.
+pub(super) async fn tell(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    (account, service): (&Account, &Service),
+    (action, template, reason): (AuditAction, Template, Option<RemovalReason>),
+    mut metadata: serde_json::Value,
+    note: Option<String>,
+) -> Result<()> {
+    let note = keep_note(op, conn, account.id, note).await?;
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.insert("note".to_owned(), serde_json::json!(note));
+    }
     let reason = reason.map(|reason| reason.to_string());
     if account.status.may_log_in() {
         let title = service.content()?.title;
         let why = reason.as_ref().map_or_else(String::new, |reason| format!(": {}", reason.replace('_', " ")));
-        let mail = Mail { comment: Some(format!("“{title}”{why}")), ..Mail::to_owner(&account, template) };
-        mail::enqueue(op, conn, &format!("user:{worker}"), op.now(), &mail).await?;
+        let mail = Mail { comment: Some(format!("“{title}”{why}")), ..Mail::to_owner(account, template) };
+        mail::enqueue(op, conn, &format!("user:{}", account.id), op.now(), &mail).await?;
     }
-    let metadata = serde_json::json!({ "from": service.status, "worker": worker, "note": note });
-    let entry = Entry { action, target_kind: TargetKind::Service, target: id.to_string(), reason, metadata };
-    audit::append(op, conn, entry).await?;
-    Ok(true)
+    let entry = Entry { action, target_kind: TargetKind::Service, target: service.id.to_string(), reason, metadata };
+    audit::append(op, conn, entry).await
 }

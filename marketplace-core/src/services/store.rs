@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::{
     model::{
-        Category, NewService, OwnService, PublicService, ServiceCard, ServiceDetail, ServiceFilter, ServiceStatus,
-        ServiceSummary, ServiceWorker,
+        Category, NewService, OwnService, Photo, PublicService, ServiceCard, ServiceDetail, ServiceFilter,
+        ServiceStatus, ServiceSummary, ServiceWorker,
     },
     summary::FacetRow,
     tiles::tile_of,
@@ -46,6 +46,7 @@ pub(super) struct Service {
     price_amount: Option<i64>,
     price_currency: Option<String>,
     tags: String,
+    photos: String,
     pub search_text: String,
     pub published_at: Option<Timestamp>,
     pub closed_reason: Option<RemovalReason>,
@@ -70,10 +71,16 @@ impl Service {
         })
     }
 
+    /// Returns its photos, in order.
+    pub fn photos(&self) -> Result<Vec<Photo>> {
+        serde_json::from_str(&self.photos).map_err(Error::internal)
+    }
+
     /// Returns the service as its worker sees it.
     pub fn own(self, worker: &Account, now: Timestamp) -> Result<OwnService> {
-        let content = self.content()?;
+        let (content, photos) = (self.content()?, self.photos()?);
         Ok(OwnService {
+            photos,
             id: self.id,
             status: self.status,
             public: self.status == ServiceStatus::Published && is_public(worker, now),
@@ -129,6 +136,7 @@ impl StaffService {
         let content = self.service.content()?;
         Ok(ServiceDetail {
             service: self.summary()?,
+            photos: self.service.photos()?,
             description: content.description,
             tags: content.tags,
             latitude: content.latitude,
@@ -147,7 +155,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, worker_id, status, title, description, category, location, latitude, longitude, price_amount, \
-             price_currency, tags, search_text, published_at, closed_reason, version, created_at, updated_at FROM services WHERE ",
+             price_currency, tags, photos, search_text, published_at, closed_reason, version, created_at, updated_at FROM services WHERE ",
             $rest
         )
     };
@@ -157,7 +165,7 @@ macro_rules! select_for_staff {
     ($rest:literal) => {
         concat!(
             "SELECT s.id, s.worker_id, s.status, s.title, s.description, s.category, s.location, s.latitude, s.longitude, s.price_amount, \
-             s.price_currency, s.tags, s.search_text, s.published_at, s.closed_reason, s.version, s.created_at, s.updated_at, s.visible, \
+             s.price_currency, s.tags, s.photos, s.search_text, s.published_at, s.closed_reason, s.version, s.created_at, s.updated_at, s.visible, \
              u.name AS worker_name FROM services s JOIN users u ON u.id = s.worker_id WHERE ",
             $rest
         )
@@ -318,9 +326,16 @@ pub(super) async fn is_talked_of(conn: &mut Conn<'_>, id: ServiceId, user: UserI
 pub(super) async fn blank(conn: &mut Conn<'_>, id: ServiceId, title: &str, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "UPDATE services SET status = 'deleted', visible = FALSE, title = $2, description = '', location = '', latitude = NULL, \
-         longitude = NULL, price_amount = NULL, price_currency = NULL, tags = '[]', search_text = '', version = version + 1, \
+         longitude = NULL, price_amount = NULL, price_currency = NULL, tags = '[]', photos = '[]', search_text = '', version = version + 1, \
          updated_at = $3 WHERE id = $1",
         id, title, now)?;
+    Ok(())
+}
+
+/// Stores the photos of a service, in order.
+pub(super) async fn set_photos(conn: &mut Conn<'_>, id: ServiceId, photos: &[Photo], now: Timestamp) -> Result<()> {
+    let photos = serde_json::to_string(photos).map_err(Error::internal)?;
+    q!(conn => exec, "UPDATE services SET photos = $2, version = version + 1, updated_at = $3 WHERE id = $1", id, photos, now)?;
     Ok(())
 }
 
@@ -540,6 +555,7 @@ pub(super) struct Shown {
     description: String,
     category: Category,
     tags: String,
+    photos: String,
     location: String,
     latitude: Option<f64>,
     longitude: Option<f64>,
@@ -587,9 +603,15 @@ impl Shown {
         serde_json::from_str(&self.tags).map_err(Error::internal)
     }
 
+    fn photos(&self) -> Result<Vec<Photo>> {
+        // Most have none.
+        if self.photos == "[]" { Ok(Vec::new()) } else { serde_json::from_str(&self.photos).map_err(Error::internal) }
+    }
+
     fn card(self, now: Timestamp) -> Result<ServiceCard> {
         Ok(ServiceCard {
             id: self.id,
+            photo: self.photos()?.into_iter().next(),
             tags: self.tags()?,
             price: self.price(),
             worker: self.worker(now),
@@ -612,6 +634,7 @@ impl Shown {
     fn service(self, now: Timestamp) -> Result<PublicService> {
         Ok(PublicService {
             id: self.id,
+            photos: self.photos()?,
             tags: self.tags()?,
             price: self.price(),
             worker: self.worker(now),
@@ -630,7 +653,7 @@ impl Shown {
 macro_rules! shown {
     (sqlite $description:literal) => {
         concat!(
-            "json_array(s.number, lower(hex(s.id)), s.title, ", $description, ", s.category, s.tags, s.location, s.latitude, \
+            "json_array(s.number, lower(hex(s.id)), s.title, ", $description, ", s.category, s.tags, s.photos, s.location, s.latitude, \
              s.longitude, s.price_amount, s.price_currency, s.published_at, s.version, s.status, nullif(lower(hex(p.id)), ''), \
              p.width, p.height, coalesce(w.available, 1), w.away_until, \
              json_array(r.stars_1, r.stars_2, r.stars_3, r.stars_4, r.stars_5), ",
@@ -639,7 +662,7 @@ macro_rules! shown {
     };
     (pg $description:literal) => {
         concat!(
-            "json_build_array(s.number, s.id, s.title, ", $description, ", s.category, s.tags, s.location, s.latitude, \
+            "json_build_array(s.number, s.id, s.title, ", $description, ", s.category, s.tags, s.photos, s.location, s.latitude, \
              s.longitude, s.price_amount, s.price_currency, (extract(epoch from s.published_at) * 1000000)::bigint, s.version, \
              s.status, p.id, p.width, p.height, coalesce(w.available, TRUE), (extract(epoch from w.away_until) * 1000000)::bigint, \
              json_build_array(r.stars_1, r.stars_2, r.stars_3, r.stars_4, r.stars_5), ",

@@ -6,7 +6,7 @@ use axum::{
 };
 use marketplace_core::{
     error::Error,
-    ids::{AttachmentId, Named},
+    ids::{AttachmentId, Named, PhotoId},
 };
 
 use crate::{ctx::Ctx, problem::Problem};
@@ -58,5 +58,20 @@ impl FromRequestParts<Ctx> for Attached {
         let params =
             RawPathParams::from_request_parts(parts, ctx).await.map_err(|_| Error::not_found(AttachmentId::NAME))?;
         parameter(&params, "attachment_id").map(Self)
+    }
+}
+
+/// The `{n}` of the path, a place in a list: 1 for the first.
+#[derive(Debug)]
+pub(crate) struct Nth(pub usize);
+
+impl FromRequestParts<Ctx> for Nth {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
+        let none = || Error::not_found(PhotoId::NAME);
+        let params = RawPathParams::from_request_parts(parts, ctx).await.map_err(|_| none())?;
+        let place = params.iter().find(|(key, _)| *key == "n").and_then(|(_, value)| value.parse().ok());
+        Ok(Self(place.ok_or_else(none)?))
     }
 }

@@ -10,8 +10,12 @@ use marketplace_core::{
     accounts::model::{Password, SignUp},
     auth::{self, Enrolment, Proof, RecoveryCodes, SessionView},
     export,
-    ids::SessionId,
+    ids::{CaseId, SessionId},
     page::{Page, PageRequest},
+    reports::{
+        self,
+        model::{NewAppeal, OwnDecision},
+    },
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -42,6 +46,7 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
         .routes(routes!(confirm_email_change))
         .routes(routes!(delete_own_data))
         .routes(routes!(export_own_data))
+        .routes(routes!(appeal_by_link))
         .routes(routes!(begin_totp, disable_totp))
         .routes(routes!(confirm_totp))
         .routes(routes!(list_sessions))
@@ -343,6 +348,33 @@ pub(crate) async fn export_own_data(
     Input(input): Input<TokenInput>,
 ) -> Answer<Response> {
     download(&ctx, export::by_link(&ctx.app, &client, &input.token)).await
+}
+
+/// An appeal of a banned person.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LinkAppealInput {
+    /// As the link in the mail about the ban carries it.
+    token: String,
+    /// Why the decision is wrong, 1 to 2,000 characters.
+    text: String,
+    /// The decision's number, from the mail about it; without one, the newest that banned the person.
+    #[serde(default)]
+    decision: Option<CaseId>,
+}
+
+/// Appeal against a ban that was decided after reports, with the token from the mail about the ban; once, and within 14 days. The
+/// token goes on working.
+#[utoipa::path(post, path = "/v1/auth/own-data/appeal", tag = "auth", security(()), request_body = LinkAppealInput,
+    responses((status = 200, description = "The decision with the appeal", body = OwnDecision),
+        (status = 409, description = "There is another appeal, or the time is over")))]
+pub(crate) async fn appeal_by_link(
+    State(ctx): State<Ctx>,
+    Client(client): Client,
+    Input(LinkAppealInput { token, text, decision }): Input<LinkAppealInput>,
+) -> Answer<Json<OwnDecision>> {
+    let appeal = NewAppeal { text };
+    Ok(Json(reports::appeal_by_link(&ctx.app, &client, &token, decision, &appeal).await?))
 }
 
 /// One's own sessions, newest first.

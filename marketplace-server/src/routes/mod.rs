@@ -75,6 +75,21 @@ pub(crate) fn shown_file(file: FileContent, name: &str) -> Answer<Response> {
     Ok(response)
 }
 
+/// Returns a picture that everybody sees or, when the caller is `known`, that perhaps only they see.
+pub(crate) fn public_picture(file: FileContent, known: bool) -> Answer<Response> {
+    let mut response = Response::new(Body::from(file.bytes));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::try_from(file.media_type).map_err(Error::internal)?);
+    // A changed picture has another id. Cached for a limited time, because a banned user's picture must disappear.
+    let cache = if known {
+        "private, max-age=3600, must-revalidate, immutable"
+    } else {
+        "public, max-age=3600, must-revalidate, immutable"
+    };
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+    Ok(response)
+}
+
 /// Returns a file of a message, to be shown inline, in whole or in parts. Its two readers may keep it for a while; a removed one
 /// disappears from caches soon.
 pub(crate) fn shown_attachment(file: AttachmentFile) -> Answer<Response> {

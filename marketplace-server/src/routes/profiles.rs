@@ -2,19 +2,13 @@
 
 use axum::{
     Json,
-    body::Body,
     extract::{FromRequestParts, Request, State},
-    http::{
-        HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE},
-        request::Parts,
-    },
+    http::{StatusCode, request::Parts},
     response::Response,
 };
 use marketplace_core::{
     actor::Actor,
     base::permission::Permission,
-    error::Error,
     ids::{PictureId, UserId},
     kyc,
     page::{Page, PageRequest},
@@ -31,7 +25,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{DONE, versioned};
+use super::{DONE, public_picture, versioned};
 use crate::{
     body,
     ctx::Ctx,
@@ -188,7 +182,7 @@ pub(crate) async fn get_client(State(ctx): State<Ctx>, Id(id): Id<UserId>) -> An
 
 /// The caller, if the request identifies one.
 #[derive(Debug)]
-pub(crate) struct Viewer(Option<Actor>);
+pub(crate) struct Viewer(pub Option<Actor>);
 
 impl FromRequestParts<Ctx> for Viewer {
     type Rejection = Problem;
@@ -223,15 +217,5 @@ pub(crate) async fn get_picture(
     let size = size.unwrap_or(PictureSize::Full);
     let known = viewer.is_some();
     let file = profiles::picture(&ctx.app, viewer.as_ref(), id, size).await?;
-    let mut response = Response::new(Body::from(file.bytes));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::try_from(file.media_type).map_err(Error::internal)?);
-    // A changed picture has another id. Cached for a limited time, because a banned user's picture must disappear.
-    let cache = if known {
-        "private, max-age=3600, must-revalidate, immutable"
-    } else {
-        "public, max-age=3600, must-revalidate, immutable"
-    };
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
-    Ok(response)
+    public_picture(file, known)
 }

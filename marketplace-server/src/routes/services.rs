@@ -1,23 +1,35 @@
 //! Services: a worker's own, and the public search.
 
-use axum::{Json, extract::State, http::StatusCode, response::Response};
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::StatusCode,
+    response::Response,
+};
 use marketplace_core::{
-    ids::{ServiceId, UserId},
+    base::permission::Permission,
+    ids::{PhotoId, ServiceId, UserId},
+    kyc,
     page::{Page, PageRequest},
+    platform::files::MAX_FILE,
     services::{
         self,
         model::{
-            CategoryInfo, FoundServices, NewService, OwnService, OwnServices, PublicService, SearchFilter, ServiceCard,
-            SuggestFilter, Suggestions, UpdateService,
+            CategoryInfo, FoundServices, NewService, OwnService, OwnServices, PhotoOrder, PhotoSize, PublicService,
+            SearchFilter, ServiceCard, SuggestFilter, Suggestions, UpdateService,
         },
     },
+    staff::PhotoQuery,
 };
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{DONE, NoInput, versioned};
+use super::{DONE, NoInput, profiles::Viewer, public_picture, versioned};
 use crate::{
+    body,
     ctx::Ctx,
-    extract::{Asked, Id, IfMatch, Input, List, Params},
+    extract::{Asked, Caller, Id, IfMatch, Input, List, Nth, Params},
     idempotency::IdempotentRequest,
     openapi::IdempotencyKey,
     problem::Answer,
@@ -31,6 +43,9 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
         .routes(routes!(get_service, update_service, delete_service))
         .routes(routes!(publish_service))
         .routes(routes!(close_service))
+        .routes(routes!(put_service_photo, delete_service_photo))
+        .routes(routes!(order_service_photos))
+        .routes(routes!(get_photo))
         .routes(routes!(list_own_services))
         .routes(routes!(get_own_service))
         .routes(routes!(list_worker_services))
@@ -121,6 +136,88 @@ pub(crate) async fn close_service(Id(id): Id<ServiceId>, command: IdempotentRequ
     command
         .run(move |op, _| async move { services::close(&op, id).await.map(|service| (StatusCode::OK, service)) })
         .await
+}
+
+/// What a photo shows.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AltQuery {
+    /// For people who do not see it, up to 250 characters.
+    #[serde(default)]
+    alt: String,
+}
+
+/// Put a photo at a place of a service: the file itself as the body, JPEG, PNG or WebP by its content, at most 10 MiB. It
+/// replaces the one that is there; at the place after the last it is one more, up to 10. Only its pixels are kept.
+#[utoipa::path(put, path = "/v1/services/{id}/photos/{n}", tag = "services",
+    request_body(content = String, content_type = "application/octet-stream",
+        description = "The file; another `Content-Type`, such as `image/jpeg`, will do too"),
+    params(("id" = ServiceId, Path), ("n" = i64, Path, description = "The place: 1 is the first, which lists show"), AltQuery,
+        ("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
+    responses((status = 200, description = "The service", body = OwnService, headers(("etag" = String))),
+        (status = 409, description = "It has 10 photos")))]
+pub(crate) async fn put_service_photo(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Id(id): Id<ServiceId>,
+    Nth(place): Nth,
+    Params(AltQuery { alt }): Params<AltQuery>,
+    if_match: IfMatch,
+    request: Request,
+) -> Answer<Response> {
+    // Checked first, so that 10 MiB are not read for nothing.
+    actor.require_own(Permission::Trade)?;
+    let came = body::received(request, &actor, MAX_FILE, &ctx).await?;
+    let permit = kyc::submit_permit(&ctx.app.by(&actor)).await?;
+    let op = if_match.at(&ctx.app.by(&actor));
+    let service = services::put_photo(&op, id, place, &alt, came.into_bytes().await?).await?;
+    drop(permit);
+    Ok(versioned(service.version, service))
+}
+
+/// Delete the photo at a place of a service; those behind it move up.
+#[utoipa::path(delete, path = "/v1/services/{id}/photos/{n}", tag = "services",
+    params(("id" = ServiceId, Path), ("n" = i64, Path, description = "The place: 1 is the first"),
+        ("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
+    responses((status = 204, description = "Deleted")))]
+pub(crate) async fn delete_service_photo(
+    Asked(op): Asked,
+    Id(id): Id<ServiceId>,
+    Nth(place): Nth,
+    if_match: IfMatch,
+) -> Answer<StatusCode> {
+    services::delete_photo(&if_match.at(&op), id, place).await?;
+    Ok(DONE)
+}
+
+/// Put the photos of a service in order, with what they show. Those that are left out are deleted.
+#[utoipa::path(put, path = "/v1/services/{id}/photos", tag = "services", request_body = PhotoOrder,
+    params(("id" = ServiceId, Path),
+        ("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
+    responses((status = 200, description = "The service", body = OwnService, headers(("etag" = String)))))]
+pub(crate) async fn order_service_photos(
+    Asked(op): Asked,
+    Id(id): Id<ServiceId>,
+    if_match: IfMatch,
+    Input(order): Input<PhotoOrder>,
+) -> Answer<Response> {
+    let service = services::order_photos(&if_match.at(&op), id, order).await?;
+    Ok(versioned(service.version, service))
+}
+
+/// A photo of a service that everybody sees, or of one's own.
+#[utoipa::path(get, path = "/v1/photos/{id}", tag = "market", security((), ("bearer" = []), ("cookie" = [])), params(("id" = PhotoId, Path), PhotoQuery),
+    responses((status = 200, description = "The photo, which never changes", content_type = "image/jpeg",
+        headers(("cache-control" = String)))))]
+pub(crate) async fn get_photo(
+    State(ctx): State<Ctx>,
+    Id(id): Id<PhotoId>,
+    Params(PhotoQuery { size }): Params<PhotoQuery>,
+    Viewer(viewer): Viewer,
+) -> Answer<Response> {
+    let file = services::photo(&ctx.app, viewer.as_ref(), id, size.unwrap_or(PhotoSize::Full)).await?;
+    public_picture(file, viewer.is_some())
 }
 
 /// One's own services, newest first, drafts and closed ones among them.

@@ -64,6 +64,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("POST", "/v1/auth/email/confirm", ALL, token.clone()),
         ("POST", "/v1/auth/own-data/delete", ALL, token.clone()),
         ("POST", "/v1/auth/own-data/export", ALL, token),
+        ("POST", "/v1/auth/own-data/appeal", ALL, json!({"token": "nonsense", "text": "It was not so"})),
         ("POST", "/v1/auth/totp", SIGNED_IN, json!({"password": "not the right one"})),
         ("POST", "/v1/auth/totp/confirm", SIGNED_IN, json!({"code": "000000"})),
         ("DELETE", "/v1/auth/totp", SIGNED_IN, json!({"password": "not the right one", "totp": "000000"})),
@@ -164,6 +165,10 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("DELETE", "/v1/services/{id}", "w", none.clone()),
         ("POST", "/v1/services/{id}/publish", "w", none.clone()),
         ("POST", "/v1/services/{id}/close", "w", none.clone()),
+        ("PUT", "/v1/services/{id}/photos", "w", json!({"photos": []})),
+        ("PUT", "/v1/services/{id}/photos/{n}", "w", none.clone()),
+        ("DELETE", "/v1/services/{id}/photos/{n}", "w", none.clone()),
+        ("GET", "/v1/photos/{id}", ALL, none.clone()),
         ("GET", "/v1/admin/whoami", SIGNED_IN, none.clone()),
         ("GET", "/v1/admin/stats", "s a u", none.clone()),
         ("GET", "/v1/admin/events", "s a u", none.clone()),
@@ -235,6 +240,8 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("GET", "/v1/admin/services/{id}", "s a u", none.clone()),
         ("POST", "/v1/admin/services/{id}/close", "s a", json!({"reason": "spam"})),
         ("POST", "/v1/admin/services/{id}/reopen", "s a", none.clone()),
+        ("GET", "/v1/admin/photos/{id}", "s a u", none.clone()),
+        ("POST", "/v1/admin/services/{id}/photos/{photo_id}/remove", "s a", json!({"reason": "spam"})),
         ("GET", "/v1/admin/rules", "s a u", none.clone()),
         (
             "POST",
@@ -365,6 +372,8 @@ async fn call(server: &Server, method: &str, path: &str, body: &Value, token: Op
         .replace("{id}", NOBODY)
         .replace("{attachment_id}", NOBODY)
         .replace("{session_id}", NOBODY)
+        .replace("{photo_id}", NOBODY)
+        .replace("{n}", "1")
         .replace("{kind}", "document")
         .replace("{*rest}", "swagger-ui.css");
     let mut request = server.request(method.parse().unwrap(), &path);

@@ -6,11 +6,11 @@ use marketplace_core::staff::{
     EscalateReport, ExportUser, FileOf, FileReason, Guard, ListAttempts, ListAudit, ListEvents, ListJobHistory,
     ListJobs, ListMails, ListQuery, ListReports, ListReviews, ListRules, ListServices, ListThreads, ListTokens,
     ListUserNotes, ListUserSessions, ListUsers, NewRuleInput, NewTokenInput, NewUserInput, NoteInput, NoticeInput,
-    PostNotice, ReadThread, ReadingQuery, ReasonedInput, ReleaseAttempt, ReleaseReport, RemoveMessage, ReopenService,
-    ResendUserVerification, RetryMail, RevealUser, RevokeToken, SendPasswordReset, SeriesQuery, ShowAttempt, ShowJob,
-    ShowMail, ShowReport, ShowReview, ShowSeries, ShowService, ShowStats, ShowThread, ShowUser, SkipReport,
-    SnoozeReport, SnoozeReportInput, StretchQuery, UndoDecision, UndoReport, VerifyAudit, ViewAttemptFile,
-    ViewThreadFile, WarnUser, WarningInput, WhoAmI, WhyQuery, WriteUserNote,
+    PhotoQuery, PostNotice, ReadThread, ReadingQuery, ReasonedInput, ReleaseAttempt, ReleaseReport, RemoveMessage,
+    RemovePhoto, ReopenService, ResendUserVerification, RetryMail, RevealUser, RevokeToken, SendPasswordReset,
+    SeriesQuery, ShowAttempt, ShowJob, ShowMail, ShowReport, ShowReview, ShowSeries, ShowService, ShowStats,
+    ShowThread, ShowUser, SkipReport, SnoozeReport, SnoozeReportInput, StretchQuery, UndoDecision, UndoReport,
+    VerifyAudit, ViewAttemptFile, ViewPhoto, ViewThreadFile, WarnUser, WarningInput, WhoAmI, WhyQuery, WriteUserNote,
 };
 
 use std::sync::Arc;
@@ -27,8 +27,8 @@ use marketplace_core::{
         permission::{Permission, Role},
     },
     ids::{
-        AttachmentId, AttemptId, CaseId, JobId, MailId, MessageId, ReviewId, RuleId, ServiceId, SessionId, ThreadId,
-        TokenId, UserId,
+        AttachmentId, AttemptId, CaseId, JobId, MailId, MessageId, PhotoId, ReviewId, RuleId, ServiceId, SessionId,
+        ThreadId, TokenId, UserId,
     },
     jobs::model::{JobFilter, JobReason, StaffJobAction},
     kyc::model::{Decision, DecisionKind, FileKind, KycFilter, KycReason, Triage},
@@ -224,6 +224,11 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
     script.heard(format!("services_close {who}"), &api.call::<CloseService>(service, (), reason).await);
     script
         .heard(format!("services_reopen {who}"), &api.call::<ReopenService>(service, (), change.clone().into()).await);
+    let photo = PhotoId(service.0);
+    let seen = api.call::<ViewPhoto>(photo, PhotoQuery::default(), ()).await.map(|file| file.bytes.len());
+    script.heard(format!("services_photo {who}"), &seen);
+    let reason = ReasonedInput::new(RemovalReason::Spam, change.clone());
+    script.heard(format!("services_remove_photo {who}"), &api.call::<RemovePhoto>((service, photo), (), reason).await);
     let edit = EditUserInput::new(EditedUser::default(), restricted.clone());
     script.heard(format!("users_edit {who}"), &api.call::<EditUser>(user, (), edit).await);
     let warning = WarningInput::new(None, restricted.clone());

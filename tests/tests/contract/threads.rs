@@ -1,8 +1,9 @@
 //! Threads and messages.
 
 use marketplace_core::staff::{
-    self, CloseService, FileReason, ListAudit, ListQuery, ListServices, ListThreads, NoticeInput, PostNotice,
-    ReadThread, ReadingQuery, ReasonedInput, RemoveMessage, ReopenService, ShowService, ShowThread, ViewThreadFile,
+    self, CloseService, FileReason, ListAudit, ListQuery, ListServices, ListThreads, NoticeInput, PhotoQuery,
+    PostNotice, ReadThread, ReadingQuery, ReasonedInput, RemoveMessage, RemovePhoto, ReopenService, ShowService,
+    ShowThread, ViewPhoto, ViewThreadFile,
 };
 use std::time::Duration;
 
@@ -18,7 +19,10 @@ use marketplace_core::{
         },
     },
     page::PageRequest,
-    services::model::{ServiceFilter, ServiceStatus},
+    services::{
+        self as offered,
+        model::{PhotoSize, ServiceFilter, ServiceStatus},
+    },
     testing::Trade,
 };
 
@@ -103,7 +107,17 @@ async fn services(world: &World, trade: &Trade, script: &mut Script) {
         let rows = sam.call::<ListServices>((), ListQuery::new(&filter, &page), ()).await;
         script.heard(format!("services_list {name}"), &rows);
     }
+    let op = world.test.app().by(&trade.worker);
+    let photo = offered::put_photo(&op, id, 1, "The piano", pictures::jpeg(3)).await.unwrap().photos.remove(0).id;
     script.heard("services_show", &sam.call::<ShowService>(id, (), ()).await);
+    for size in [None, Some(PhotoSize::Thumb)] {
+        let seen = sam.call::<ViewPhoto>(photo, PhotoQuery { size }, ()).await;
+        script.heard("services_photo", &seen.map(|file| (file.media_type, file.bytes.len())));
+    }
+    for (name, change) in [("dry", dry()), ("for good", note("not theirs")), ("again", Change::default())] {
+        let input = ReasonedInput::new(RemovalReason::Fraud, change);
+        script.heard(format!("services_remove_photo {name}"), &sam.call::<RemovePhoto>((id, photo), (), input).await);
+    }
     for (name, change) in [
         ("dry", dry()),
         ("at another version", Change { if_version: Some(99), ..Change::default() }),

@@ -206,6 +206,7 @@ const OPEN: &[&str] = &[
     // With the one-time link of a mail.
     "POST /v1/auth/own-data/delete",
     "POST /v1/auth/own-data/export",
+    "POST /v1/auth/own-data/appeal",
     // The way through a provider.
     "GET /v1/auth/oidc",
     "GET /v1/auth/oidc/{provider}/login",

@@ -215,6 +215,31 @@ async fn planted_work(canaries: &mut Canaries, sam: &Person, ada: &Person, jon: 
     jon.act(&job, "reviews", json!({ "rating": 1, "text": word("a hidden review") })).await.ok();
 }
 
+/// Photos, also one that is kept as it was reported, and what is reported, decided and appealed.
+async fn planted_reports(app: &Server, canaries: &mut Canaries, sam: &Person, ada: &Person, jon: &Person) {
+    let mut word = |place: &str| canaries.plant(place);
+    let service = id(&ada.get("/v1/me/services").await.ok()["items"][0]);
+    let put = async |bytes: Vec<u8>, alt: String| {
+        let request = ada.request(Method::PUT, &format!("/v1/services/{service}/photos/1?alt={alt}"));
+        Answer::of(request.header("content-type", "image/jpeg").body(bytes)).await.ok();
+    };
+    put(jpeg_that_says(6, &word("a photo")), word("a photo's text")).await;
+    for (by, of, kind, target) in [(jon, ada, "service", &service), (ada, jon, "user", &jon.id)] {
+        let report = json!({ "target_kind": kind, "target_id": target, "reason": "scam", "text": word("a report") });
+        keyed(by, "/v1/reports", report).await;
+        let next = sam.post("/v1/admin/reports/next", json!({})).await.ok();
+        let case = id(&next["case"]);
+        let decision = json!({
+            "reasons": ["scam"], "actions": ["warn"], "note": word("a decision's note"),
+            "comment_to_reporter": word("a word to the reporter"), "comment_to_subject": word("a word to the subject"),
+        });
+        keyed(sam, &format!("/v1/admin/reports/{case}/resolve"), decision).await;
+        app.past_undo().await;
+        keyed(of, &format!("/v1/reports/{case}/appeal"), json!({ "text": word("an appeal") })).await;
+    }
+    put(jpeg_that_says(7, &word("another photo")), word("another photo's text")).await;
+}
+
 async fn planted_notes(canaries: &mut Canaries, sam: &Person, about: &Person) {
     let user = format!("/v1/admin/users/{}", about.id);
     keyed(sam, &format!("{user}/notes"), json!({ "body": canaries.plant("a note of the staff's") })).await;
@@ -294,6 +319,7 @@ async fn nothing_is_left_of_somebody_who_is_erased(engine: Engine) {
     ada.patch("/v1/me", json!({ "phone": "+442071838750" })).await.ok();
     jon.put(&format!("/v1/me/favorites/{}", ada.id), json!({})).await.ok();
     planted_work(&mut canaries, &sam, &ada, &jon).await;
+    planted_reports(&app, &mut canaries, &sam, &ada, &jon).await;
     for person in [&ada, &jon] {
         planted_notes(&mut canaries, &sam, person).await;
     }

@@ -1,7 +1,8 @@
 //! A scam in a thread: reported, claimed, decided with two actions, told to both sides, appealed, and taken back by a colleague.
 //! People act over HTTP; one colleague works over the API, the other with the database at hand.
 
-use marketplace_tests::{Engine, Market, cli::Cli, market::id, stories};
+use marketplace_tests::{Answer, Engine, Market, cli::Cli, market::id, pictures, stories};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 stories!(a_scam_is_reported_decided_and_taken_back_on_appeal,);
@@ -9,6 +10,16 @@ stories!(a_scam_is_reported_decided_and_taken_back_on_appeal,);
 async fn a_scam_is_reported_decided_and_taken_back_on_appeal(engine: Engine) {
     let market = Market::open(engine).await;
     let (ada, jon, thread) = (&market.ada, &market.jon, &market.thread);
+    let put = ada.request(Method::PUT, &format!("/v1/services/{}/photos/1?alt=The%20piano", market.service));
+    let put = Answer::of(put.header("content-type", "image/jpeg").body(pictures::jpeg(3))).await.ok();
+    let nobody = market.app.as_nobody();
+    let listed = nobody.get("/v1/services?q=piano").await.ok();
+    assert_eq!(listed["items"][0]["photo"], put["photos"][0], "the first one is shown in lists");
+    let photo = format!("/v1/photos/{}?size=thumb", id(&put["photos"][0]));
+    let shown = nobody.get(&photo).await;
+    assert!(shown.status == 200 && shown.headers["cache-control"].to_str().unwrap().contains("immutable"));
+    let again = nobody.request(Method::GET, &photo).header("if-none-match", shown.headers["etag"].clone());
+    assert_eq!(Answer::of(again).await.status, 304);
     let said = ada
         .post(
             &format!("/v1/threads/{thread}/messages"),
@@ -40,6 +51,7 @@ async fn a_scam_is_reported_decided_and_taken_back_on_appeal(engine: Engine) {
     let removed = jon.messages(thread).await.into_iter().find(|one| one["id"] == message.as_str()).unwrap();
     assert_eq!(removed["removed"], true);
     assert_eq!(ada.get("/v1/me").await.ok()["status"], "frozen");
+    nobody.get(&photo).await.refused(404, "not_found");
     assert_eq!(ada.get("/v1/me/decisions").await.ok()["items"], json!([]), "it can still be undone");
     market.app.past_undo().await;
     assert_eq!(first(jon.get("/v1/me/reports").await.ok())["status"], "resolved");
@@ -61,7 +73,9 @@ async fn a_scam_is_reported_decided_and_taken_back_on_appeal(engine: Engine) {
     let again = jon.messages(thread).await.into_iter().find(|one| one["id"] == message.as_str()).unwrap();
     assert_eq!((&again["removed"], &again["content"]), (&json!(false), &said["content"]));
     assert_eq!(ada.get("/v1/me").await.ok()["status"], "active");
+    assert_eq!(nobody.get(&photo).await.status, 200);
     assert_eq!(first(ada.get("/v1/me/decisions").await.ok())["status"], "reversed");
+    assert_eq!(first(jon.get("/v1/me/reports").await.ok())["status"], "reversed");
     // Both ways show the same.
     let (here, there) =
         (direct.json(&["reports", "show", &number]).await, remote.json(&["reports", "show", &number]).await);

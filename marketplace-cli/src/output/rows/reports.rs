@@ -2,7 +2,7 @@
 
 use marketplace_core::reports::model::{FiledReport, ReportCase, ReportSummary};
 
-use super::{names, within};
+use super::{names, services::photo, within};
 use crate::output::{Card, Column, Kind, Order, Row, Timeline, Tone, View};
 
 impl Row for ReportSummary {
@@ -156,6 +156,7 @@ fn filed(report: &FiledReport, view: &View) -> Vec<String> {
         let title = content.title.as_ref().map_or_else(String::new, |title| format!("{title}. "));
         let said = format!("{stars}{title}{}", content.text);
         lines.extend((!said.trim().is_empty()).then(|| format!("    “{}”", said.trim())));
+        lines.extend(content.photos.iter().map(|one| format!("    photo {}", photo(one))));
         if content.messages.len() > 1 {
             let line = |message: &marketplace_core::reports::model::ReportedMessage| {
                 let sender = message.sender_id.map_or_else(|| "notice".to_owned(), |id| id.to_string());

@@ -2,7 +2,7 @@
 
 use marketplace_core::{
     rules::model::Rule,
-    services::model::{ServiceDetail, ServiceSummary},
+    services::model::{Photo, ServiceDetail, ServiceSummary},
 };
 
 use super::{names, within};
@@ -57,7 +57,7 @@ impl Row for ServiceDetail {
     }
     fn fields() -> Vec<String> {
         let mut fields: Vec<String> = within("service", ServiceSummary::fields()).collect();
-        fields.extend(names(&["description", "tags", "latitude", "longitude", "published_at"]));
+        fields.extend(names(&["description", "tags", "photos", "latitude", "longitude", "published_at"]));
         fields
     }
     fn card(&self, view: &View) -> Option<Card> {
@@ -80,9 +80,15 @@ impl Row for ServiceDetail {
                 .maybe("published", self.published_at.map(|at| view.time(at)))
                 .pair("written", view.time(service.created_at))
                 .pair("changed", view.time(service.updated_at))
-                .pair("version", service.version),
+                .pair("version", service.version)
+                .section("photos", self.photos.iter().map(photo).collect::<Vec<_>>()),
         )
     }
+}
+
+/// Returns a line about a photo.
+pub fn photo(photo: &Photo) -> String {
+    format!("{}  {} × {}  {}", photo.id, photo.width, photo.height, photo.alt)
 }
 
 impl Row for Rule {

@@ -594,7 +594,10 @@ macro_rules! unknown {
          AND NOT EXISTS (SELECT 1 FROM pictures p WHERE p.full_key = k.value) \
          AND NOT EXISTS (SELECT 1 FROM pictures p WHERE p.thumb_key = k.value) \
          AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.object_key = k.value) \
-         AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.thumb_key = k.value)"
+         AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.thumb_key = k.value) \
+         AND NOT EXISTS (SELECT 1 FROM service_photos s WHERE s.full_key = k.value) \
+         AND NOT EXISTS (SELECT 1 FROM service_photos s WHERE s.medium_key = k.value) \
+         AND NOT EXISTS (SELECT 1 FROM service_photos s WHERE s.thumb_key = k.value)"
     };
 }
 

@@ -12,7 +12,7 @@ use crate::{
     auth::totp,
     base::{
         error::{Error, Result},
-        ids::{AttachmentId, AttemptId, MailId, PictureId, UserId},
+        ids::{AttachmentId, AttemptId, MailId, PhotoId, PictureId, UserId},
         random::Random,
         time::Timestamp,
     },
@@ -176,7 +176,7 @@ async fn is_used(conn: &mut Conn<'_>, known: &[Fingerprint]) -> Result<bool> {
             "SELECT EXISTS (SELECT 1 FROM totp) OR EXISTS (SELECT 1 FROM mail_outbox) OR EXISTS (SELECT 1 FROM audit_keys) \
              OR EXISTS (SELECT 1 FROM kyc_attempts WHERE wrapped_key IS NOT NULL) \
              OR EXISTS (SELECT 1 FROM attachments WHERE wrapped_key IS NOT NULL) \
-             OR EXISTS (SELECT 1 FROM pictures WHERE wrapped_key IS NOT NULL)")?)
+             OR EXISTS (SELECT 1 FROM pictures WHERE wrapped_key IS NOT NULL) OR EXISTS (SELECT 1 FROM service_photos)")?)
 }
 
 /// Reads the keys in `dir`, all of which must exist and match.
@@ -249,11 +249,14 @@ async fn opens_something(conn: &mut Conn<'_>, keys: &Keys) -> Result<bool> {
         "SELECT id, wrapped_key FROM attachments WHERE wrapped_key IS NOT NULL ORDER BY id DESC LIMIT 20")?;
     let pictures = q!(conn => all (PictureId, Vec<u8>),
         "SELECT id, wrapped_key FROM pictures WHERE wrapped_key IS NOT NULL ORDER BY id DESC LIMIT 20")?;
+    let photos =
+        q!(conn => all (PhotoId, Vec<u8>), "SELECT id, wrapped_key FROM service_photos ORDER BY id DESC LIMIT 20")?;
     Ok(secrets.iter().any(|(user, sealed)| keys.open_sealed(&totp::context(*user), sealed).is_ok())
         || mails.iter().any(|(id, sealed)| keys.open_sealed(id.0.as_bytes(), sealed).is_ok())
         || attempts.iter().any(|(id, wrapped)| unwrap_key(master, Owner::Attempt(*id), wrapped).is_ok())
         || attachments.iter().any(|(id, wrapped)| unwrap_key(master, Owner::Attachment(*id), wrapped).is_ok())
         || pictures.iter().any(|(id, wrapped)| unwrap_key(master, Owner::Picture(*id), wrapped).is_ok())
+        || photos.iter().any(|(id, wrapped)| unwrap_key(master, Owner::Photo(*id), wrapped).is_ok())
         || crate::records::audit::is_begun_by(conn, keys).await?)
 }
 

@@ -12,7 +12,7 @@ mod scan;
 mod seal;
 mod spool;
 
-pub(crate) use clean::{Cleaned, clean, decoder, write_jpeg};
+pub(crate) use clean::{Cleaned, clean, decoder, upright, write_jpeg};
 pub use inspect::{Expected, FileFacts, MAX_DECODED, MAX_DECODING, MAX_FILE, MAX_SIDE, MIN_SIDE, inspect};
 pub use seal::{FileKey, OVERHEAD, Owner, open, seal, unwrap_key, wrap_key};
 pub use spool::Spool;
@@ -33,7 +33,7 @@ use object_store::{ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Pa
 use tokio::sync::Semaphore;
 use url::Url;
 
-use self::seal::{ATTACHMENTS, PICTURES, PREFIX};
+use self::seal::{ATTACHMENTS, PHOTOS, PICTURES, PREFIX};
 use crate::{
     base::{
         error::{Error, ErrorCode, Result},
@@ -48,7 +48,7 @@ use crate::{
 };
 
 /// Every object is stored below one of these folders.
-const FOLDERS: [&str; 3] = [PREFIX, PICTURES, ATTACHMENTS];
+const FOLDERS: [&str; 4] = [PREFIX, PICTURES, ATTACHMENTS, PHOTOS];
 /// Maximum number of files decoded at the same time, however small.
 const DECODERS: u64 = 4;
 /// Interval of the sweep for objects without a row, which are left by programs that died in the middle of a submission.

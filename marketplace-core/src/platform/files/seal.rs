@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretBox};
 
 use crate::base::{
     error::{Error, Result},
-    ids::{AttachmentId, AttemptId, PictureId},
+    ids::{AttachmentId, AttemptId, PhotoId, PictureId},
     random::{self, Random},
 };
 
@@ -24,6 +24,8 @@ pub(super) const PREFIX: &str = "kyc";
 pub(super) const PICTURES: &str = "pictures";
 /// Folder of files sent in threads.
 pub(super) const ATTACHMENTS: &str = "attachments";
+/// Folder of photos of services.
+pub(super) const PHOTOS: &str = "photos";
 
 /// Number of bytes by which a sealed text is longer than the plain one.
 pub const OVERHEAD: usize = NONCE + TAG;
@@ -37,6 +39,8 @@ pub enum Owner {
     Attachment(AttachmentId),
     /// A profile's picture, in both sizes.
     Picture(PictureId),
+    /// A photo of a service, in its three sizes.
+    Photo(PhotoId),
 }
 
 impl Owner {
@@ -46,6 +50,7 @@ impl Owner {
             Self::Attempt(_) => "kyc",
             Self::Attachment(_) => "attachment",
             Self::Picture(_) => "picture",
+            Self::Photo(_) => "photo",
         }
     }
 
@@ -55,6 +60,7 @@ impl Owner {
             Self::Attempt(_) => super::PREFIX,
             Self::Attachment(_) => super::ATTACHMENTS,
             Self::Picture(_) => super::PICTURES,
+            Self::Photo(_) => super::PHOTOS,
         }
     }
 
@@ -63,6 +69,7 @@ impl Owner {
             Self::Attempt(id) => id.0,
             Self::Attachment(id) => id.0,
             Self::Picture(id) => id.0,
+            Self::Photo(id) => id.0,
         }
     }
 
@@ -83,6 +90,7 @@ impl fmt::Display for Owner {
             Self::Attempt(_) => "attempt",
             Self::Attachment(_) => "attachment",
             Self::Picture(_) => "picture",
+            Self::Photo(_) => "photo",
         };
         write!(f, "{kind} {}", self.id())
     }

@@ -105,6 +105,8 @@ text_enum! {
         ServicesClose = "services.close",
         /// A service that staff closed can be published again.
         ServicesReopen = "services.reopen",
+        /// A photo of a service was removed.
+        ServicesRemovePhoto = "services.remove_photo",
         /// A review's flags were dismissed.
         ReviewsDismiss = "reviews.dismiss",
         /// A review was removed.

@@ -35,6 +35,8 @@ text_enum! {
         ServiceClosed = "service_closed",
         /// Staff took the closing of a service back.
         ServiceReopened = "service_reopened",
+        /// Staff removed a photo of a service.
+        PhotoRemoved = "photo_removed",
         /// The identity was confirmed.
         KycApproved = "kyc_approved",
         /// Another attempt is asked for.
@@ -49,6 +51,8 @@ text_enum! {
         ReportResolved = "report_resolved",
         /// What the recipient reported was not acted on.
         ReportDismissed = "report_dismissed",
+        /// What was done about the recipient's report was taken back.
+        ReportReversed = "report_reversed",
         /// Something was decided about the recipient.
         ReportDecision = "report_decision",
         /// The recipient's appeal changed nothing.

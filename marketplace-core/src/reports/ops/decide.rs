@@ -198,8 +198,8 @@ async fn join_later(op: &Operation, conn: &mut Conn<'_>, case: &Case) -> Result<
     store::recount(conn, case.id, &stored(&reasons)?).await
 }
 
-/// Decides about an appeal: the decision stays, or what was done is taken back as far as it can be. Its subject is told at once;
-/// this cannot be undone. The change's note is the internal one. The same again by its maker changes nothing.
+/// Decides about an appeal: the decision stays, or what was done is taken back as far as it can be. Its subject is told at once,
+/// and of what is taken back the reporters too; this cannot be undone. The change's note is the internal one. The same again by its maker changes nothing.
 ///
 /// # Errors
 /// Those of [`decide`]; `forbidden` for who made the decision, and without the permission to take back what was done.
@@ -257,6 +257,13 @@ async fn apply_appeal(
     mail::cancel(conn, &mail_subject(case, case.subject_id)).await?;
     let notice = Notice { case, template, comment: verdict.comment.clone(), not_before: now };
     notify(op, conn, case.subject_id, notice).await?;
+    if verdict.reverse {
+        // They were told that something was done.
+        for reporter in store::reporters(conn, case.id).await? {
+            let notice = Notice { case, template: Template::ReportReversed, comment: None, not_before: now };
+            notify(op, conn, reporter, notice).await?;
+        }
+    }
     store::record(conn, case.id, now, &who, kind, note.as_deref(), None).await?;
     let metadata = serde_json::json!({ "fence": fence, "restored": restored });
     record(op, conn, case, Record { action, event: EventKind::ReportDecided, reason: None, metadata }).await

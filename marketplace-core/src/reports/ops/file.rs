@@ -3,12 +3,15 @@
 use super::{NEWEST, Record, record, tell};
 use crate::{
     accounts::model::Status,
-    actor::SignedIn,
+    actor::{Actor, SignedIn},
+    app::App,
+    auth::{self, ClientInfo},
     base::{
         error::{Error, Result},
         ids::{CaseId, MessageId, ReportId, ReviewId, ServiceId, ThreadId, UserId},
         page::{Page, PageRequest, TimeCursor},
         permission::Permission,
+        principal::Principal,
         text::check_text,
         time::Timestamp,
     },
@@ -19,8 +22,8 @@ use crate::{
     records::{audit::AuditAction, events::EventKind},
     reports::{
         model::{
-            MAX_REPORTS, MAX_TEXT, NewAppeal, NewReport, OwnDecision, OwnReport, ReportEventKind, ReportOutcome,
-            ReportStatus, ReportTarget, ReportedContent, ReportedMessage,
+            MAX_REPORTS, MAX_TEXT, NewAppeal, NewReport, OwnDecision, OwnReport, ReportAction, ReportEventKind,
+            ReportOutcome, ReportStatus, ReportTarget, ReportedContent, ReportedMessage,
         },
         row::stored,
         store::{self, NewRow, OwnRow, Target},
@@ -28,6 +31,8 @@ use crate::{
     reviews, services,
 };
 
+/// Decisions about a person that they see.
+const MOST_DECISIONS: i64 = 200;
 /// Messages of a reported thread that are kept.
 const KEPT: i64 = 20;
 
@@ -97,6 +102,9 @@ async fn file_in(op: &Operation, conn: &mut Conn<'_>, me: UserId, new: &NewRepor
         now,
     };
     store::add(conn, &row, &stored(&reasons)?).await?;
+    if new.target_kind == ReportTarget::Service {
+        services::keep_photos(conn, ServiceId(new.target_id)).await?;
+    }
     tell(op, conn, &case, EventKind::ReportFiled).await?;
     let made = store::own_in(conn, me, case.id).await?.ok_or_else(|| Error::not_found("report"))?;
     Ok((shown(made, now), true))
@@ -117,8 +125,8 @@ async fn look(op: &Operation, conn: &mut Conn<'_>, me: UserId, new: &NewReport) 
         }
         ReportTarget::Service => {
             let seen = services::seen(conn, now, ServiceId(id), me).await?;
-            let (worker, title, text) = seen.ok_or_else(|| Error::not_found("service"))?;
-            (target(None, worker), ReportedContent { title: Some(title), text, ..ReportedContent::default() })
+            let (worker, title, text, photos) = seen.ok_or_else(|| Error::not_found("service"))?;
+            (target(None, worker), ReportedContent { title: Some(title), text, photos, ..ReportedContent::default() })
         }
         ReportTarget::Message => {
             let seen = messaging::seen_message(conn, me, MessageId(id)).await?;
@@ -154,6 +162,7 @@ pub(super) fn shown(row: OwnRow, now: Timestamp) -> OwnReport {
     let status = match row.status {
         _ if !is_told => ReportOutcome::Open,
         ReportStatus::Dismissed => ReportOutcome::Dismissed,
+        ReportStatus::Reversed => ReportOutcome::Reversed,
         _ => ReportOutcome::Resolved,
     };
     OwnReport {
@@ -189,10 +198,9 @@ pub async fn own(op: &Operation, page: &PageRequest) -> Result<Page<OwnReport>> 
 /// # Errors
 /// `forbidden` for a caller without an account of their own.
 pub async fn decisions(op: &Operation) -> Result<Page<OwnDecision>> {
-    const MOST: i64 = 200;
     let me = op.actor().require_own(Permission::OwnAccount)?.account.id;
     let mut reader = op.db.read().await?;
-    let cases = store::about(&mut reader.conn(), me, NEWEST, MOST).await?;
+    let cases = store::about(&mut reader.conn(), me, NEWEST, MOST_DECISIONS).await?;
     Ok(Page { items: cases.iter().filter_map(|case| case.own(op.now())).collect(), next: None })
 }
 
@@ -205,30 +213,67 @@ pub async fn appeal(op: &Operation, id: CaseId, new: &NewAppeal) -> Result<OwnDe
     let me = op.actor().require_own(Permission::OwnAccount)?.account.id;
     let text = check_text("/text", new.text.trim(), 1, MAX_TEXT)?;
 
-    op.write(unit!(|op, conn| {
-        let now = op.now();
-        // In the same words as for one that is not there: a stranger learns nothing.
-        let none = || Error::not_found(format_args!("report {id}"));
-        let case = store::lock(conn, id).await?;
-        let made = case.own(now).filter(|_| case.subject_id == me).ok_or_else(none)?;
-        if made.appeal_until.is_none() {
-            return match &made.appeal {
-                Some(appeal) if appeal.text.as_ref() == Some(&text) => Ok(made),
-                Some(_) => Err(Error::conflict("there is one appeal against a decision, and it was made", made)),
-                None => Err(Error::conflict("the time for an appeal is over", made)),
+    op.write(unit!(|op, conn| { appeal_in(&op, conn, me, id, text).await })).await
+}
+
+/// Appeals for a banned person, who has the link from the mail about the ban, against the decision with this number; without one,
+/// against the newest one that banned them and can be appealed against. The link goes on working. Nobody is logged in, so the
+/// audit log says `system`.
+///
+/// # Errors
+/// `invalid` for a link that does not count; otherwise those of [`appeal`].
+pub async fn appeal_by_link(
+    app: &App,
+    client: &ClientInfo,
+    one_time: &str,
+    decision: Option<CaseId>,
+    new: &NewAppeal,
+) -> Result<OwnDecision> {
+    let text = check_text("/text", new.text.trim(), 1, MAX_TEXT)?;
+    let me = auth::owner_of_link(app, client, one_time).await?;
+
+    app.by(&Actor::System)
+        .write(unit!(|op, conn| {
+            let id = match decision {
+                Some(id) => id,
+                None => newest_ban(conn, me, op.now()).await?,
             };
-        }
-        store::set_appeal(conn, &case, &text, now).await?;
-        let who = op.actor().principal();
-        store::record(conn, id, now, &who, ReportEventKind::Appealed, None, None).await?;
-        let what = Record {
-            action: AuditAction::ReportsAppeal,
-            event: EventKind::ReportAppealed,
-            reason: None,
-            metadata: serde_json::json!({}),
+            appeal_in(&op, conn, me, id, text).await
+        }))
+        .await
+}
+
+/// Returns the newest decision that banned a person; one that can still be appealed against, if there is any.
+async fn newest_ban(conn: &mut Conn<'_>, me: UserId, now: Timestamp) -> Result<CaseId> {
+    let cases = store::about(conn, me, NEWEST, MOST_DECISIONS).await?;
+    let mut bans: Vec<OwnDecision> = cases.iter().filter_map(|case| case.own(now)).collect();
+    bans.retain(|made| made.actions.contains(&ReportAction::Ban));
+    let open = bans.iter().find(|made| made.appeal_until.is_some());
+    let none = || Error::not_found("decision that can be appealed against here; answer the mail");
+    open.or(bans.first()).map(|made| made.id).ok_or_else(none)
+}
+
+async fn appeal_in(op: &Operation, conn: &mut Conn<'_>, me: UserId, id: CaseId, text: String) -> Result<OwnDecision> {
+    let now = op.now();
+    // In the same words as for one that is not there: a stranger learns nothing.
+    let none = || Error::not_found(format_args!("report {id}"));
+    let case = store::lock(conn, id).await?;
+    let made = case.own(now).filter(|_| case.subject_id == me).ok_or_else(none)?;
+    if made.appeal_until.is_none() {
+        return match &made.appeal {
+            Some(appeal) if appeal.text.as_ref() == Some(&text) => Ok(made),
+            Some(_) => Err(Error::conflict("there is one appeal against a decision, and it was made", made)),
+            None => Err(Error::conflict("the time for an appeal is over", made)),
         };
-        record(&op, conn, &case, what).await?;
-        store::get(conn, id).await?.own(now).ok_or_else(none)
-    }))
-    .await
+    }
+    store::set_appeal(conn, &case, &text, now).await?;
+    store::record(conn, id, now, &Principal::user(me), ReportEventKind::Appealed, None, None).await?;
+    let what = Record {
+        action: AuditAction::ReportsAppeal,
+        event: EventKind::ReportAppealed,
+        reason: None,
+        metadata: serde_json::json!({}),
+    };
+    record(op, conn, &case, what).await?;
+    store::get(conn, id).await?.own(now).ok_or_else(none)
 }

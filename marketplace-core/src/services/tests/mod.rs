@@ -2,6 +2,7 @@
 
 mod judged;
 mod lifecycle;
+mod photos;
 mod queries;
 mod searches;
 

@@ -75,7 +75,9 @@ const PAGES: [Page; 6] = [
         root: "../../",
         title: "Delete your data",
         text: "Your account, your personal data and your documents are deleted for good. Save a copy first, if you want one.",
-        fields: r#"<button type="button" data-save="../../v1/auth/own-data/export">Save a copy</button>"#,
+        fields: r#"<button type="button" data-save="../../v1/auth/own-data/export">Save a copy</button>
+<label>If the decision is wrong, tell us why <textarea maxlength="2000" rows="5"></textarea></label>
+<button type="button" data-appeal="../../v1/auth/own-data/appeal">Appeal</button>"#,
         again: "",
         button: "Delete my data",
         done: "Your data is deleted.",

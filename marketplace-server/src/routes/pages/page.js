@@ -86,3 +86,21 @@ save?.addEventListener("click", async () => {
   }
   save.disabled = false;
 });
+const appeal = form.querySelector("[data-appeal]");
+appeal?.addEventListener("click", async () => {
+  appeal.disabled = true;
+  status.textContent = "…";
+  try {
+    const answer = await fetch(appeal.dataset.appeal, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ token: token ?? "", text: form.querySelector("textarea").value }),
+    });
+    status.textContent = answer.ok
+      ? "Somebody else of us looks at it anew, and writes to you."
+      : (await answer.json()).detail;
+  } catch {
+    status.textContent = "The server cannot be reached. Please try again.";
+  }
+  appeal.disabled = false;
+});

@@ -54,6 +54,7 @@ fn case() -> ReportCase {
                 text: "Pay me outside".into(),
                 rating: Some(1),
                 messages: vec![said(1, "Hello"), said(2, "Pay me outside")],
+                photos: Vec::new(),
             }),
             created_at: at(180),
         }],

@@ -4,10 +4,10 @@ use std::io::Cursor;
 
 use image::{
     DynamicImage, GenericImageView, ImageDecoder, ImageFormat, ImageReader, ImageResult, Rgb, Rgba,
-    codecs::jpeg::JpegEncoder, metadata::Orientation,
+    codecs::jpeg::JpegEncoder, imageops::FilterType, metadata::Orientation,
 };
 
-use super::{FileFacts, inspect::limits, parts};
+use super::{Expected, FileFacts, inspect, inspect::limits, parts};
 use crate::{
     base::error::{Error, Result},
     platform::files::MAX_FILE,
@@ -76,6 +76,32 @@ pub(crate) fn clean(facts: &FileFacts, bytes: Vec<u8>) -> Result<Cleaned> {
         }
     }
     Err(Error::invalid("/file", "is too large once it is turned upright; send a lower resolution"))
+}
+
+/// Checks an upload like a photo of an identity check, and returns it upright, `side` pixels a side at most: only its pixels,
+/// without the metadata, in which is where it was taken, with what and by whom. Slow and hungry for memory: see
+/// [`super::FileStore::decoding`].
+///
+/// # Errors
+/// Returns the errors of [`super::inspect()`], with the pointer `/field`.
+pub(crate) fn upright(field: &'static str, bytes: &[u8], side: u32) -> Result<DynamicImage> {
+    let facts = inspect(Expected { field, pdf: false }, bytes)?;
+    let bytes = bytes.get(..facts.length).unwrap_or(bytes);
+    let damaged = |error| {
+        tracing::debug!(%error, "a picture passed inspection and did not decode");
+        Error::invalid(format!("/{field}"), "is damaged and cannot be read; take or export it again")
+    };
+    let (decoder, orientation) = decoder(bytes).map_err(damaged)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    // A large one is first made smaller by simple means: the good filter holds it as numbers four times as large.
+    if picture.width().max(picture.height()) > 2 * side {
+        picture = picture.thumbnail(2 * side, 2 * side);
+    }
+    if picture.width().max(picture.height()) > side {
+        picture = picture.resize(side, side, FilterType::CatmullRom);
+    }
+    picture.apply_orientation(orientation);
+    Ok(picture)
 }
 
 /// Returns the decoder of a picture, and the picture's orientation.

@@ -100,7 +100,8 @@ async fn a_report_is_decided_with_two_actions_and_reversed_on_appeal() {
         assert!(!reports::decide_appeal(&app.by(&colleague), id, &reverse).await.unwrap().changed);
         assert_eq!(last_message(&test, client, trade.thread).await.content, "I do, at ten.");
         assert_eq!(status_of(&test, scammer).await, Status::Active);
-        assert!(templates(&test).await.contains(&Template::AppealReversed));
+        let told = templates(&test).await;
+        assert!(told.contains(&Template::AppealReversed) && told.contains(&Template::ReportReversed));
         let log = actions(&test, id).await;
         let expected = ["reports.claim", "reports.resolve", "reports.appeal", "reports.claim", "reports.reverse"]
             .map(str::to_owned);
@@ -177,6 +178,24 @@ async fn an_undo_takes_in_what_came_meanwhile() {
         assert_eq!((undone.case.reports, undone.reports.len()), (2, 2));
         assert_eq!(undone.case.reasons, [ReportReason::Scam, ReportReason::Hate]);
         assert_eq!(waiting(&test).await, id);
+
+        // A ban is appealed against with the link of the mail about it.
+        reports::release(&app.by(&support), id).await.unwrap();
+        let (admin, colleague) = (test.actor(Role::Admin).await, test.actor(Role::Admin).await);
+        reports::decide(&app.by(&admin), id, &resolve(&[ReportAction::Ban], None)).await.unwrap();
+        let (token, text) = (test.token(Template::Banned).await, NewAppeal { text: "It was my brother.".into() });
+        let appeal = async |token: &str, of| reports::appeal_by_link(app, &testing::client(), token, of, &text).await;
+        refused(appeal(&token, None).await, ErrorCode::NotFound);
+        test.advance(UNDO);
+        refused(appeal("nonsense", None).await, ErrorCode::Invalid);
+        refused(appeal(&token, Some(CaseId(Uuid::max()))).await, ErrorCode::NotFound);
+        assert_eq!(appeal(&token, None).await.unwrap().status, ReportStatus::Appealed);
+        assert!(appeal(&token, Some(id)).await.is_ok(), "the same again");
+        let reverse = AppealVerdict { fence: None, reverse: true, comment: None };
+        refused(reports::decide_appeal(&app.by(&admin), id, &reverse).await, ErrorCode::Forbidden);
+        reports::decide_appeal(&app.by(&colleague), id, &reverse).await.unwrap();
+        assert_eq!(status_of(&test, subject).await, Status::Active);
+        refused(appeal(&token, None).await, ErrorCode::Invalid);
         test.close().await;
     }
 }
