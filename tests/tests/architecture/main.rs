@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is a failed test")]
 
+mod dependencies;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
