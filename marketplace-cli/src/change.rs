@@ -13,7 +13,9 @@ use marketplace_core::{
     accounts::summary::UserSummary,
     base::change::{Change, Changed},
     error::{Error, ErrorCode},
-    ids::{AttemptId, CaseId, JobId, MailId, MessageId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId},
+    ids::{
+        AttemptId, CaseId, JobId, MailId, MessageId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId, WebhookId,
+    },
     jobs::model::JobSummary,
     kyc::model::KycSummary,
     mail::model::MailSummary,
@@ -24,6 +26,7 @@ use marketplace_core::{
     services::model::ServiceSummary,
     staff::Connection,
     tokens::model::ApiToken,
+    webhooks::model::Webhook,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -97,6 +100,7 @@ batch_ids! {
     RuleId = Rule, "rules";
     TokenId = ApiToken, "tokens";
     MailId = MailSummary, "mails";
+    WebhookId = Webhook, "webhooks";
 }
 
 impl<R> Default for Line<R> {

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{
     model::{ServiceDetail, ServiceFilter, ServiceStatus, ServiceSummary},
+    ops::changed,
     store,
 };
 use crate::{
@@ -21,7 +22,6 @@ use crate::{
     platform::db::Conn,
     records::{
         audit::{self, AuditAction, Entry},
-        events::{self, EventKind},
         mail::{self, Mail, Template},
         target::TargetKind,
     },
@@ -108,7 +108,7 @@ async fn act_in(
         return Err(Error::conflict("the service is deleted for good", current));
     }
     store::close_for(conn, id, reason, op.now()).await?;
-    events::append(op, conn, EventKind::Service, &id.to_string(), Some(worker)).await?;
+    changed(op, conn, id, worker, ServiceStatus::Closed).await?;
     let note = keep_note(op, conn, worker, note).await?;
     let (action, template) = match reason {
         Some(_) => (AuditAction::ServicesClose, Template::ServiceClosed),
