@@ -14,7 +14,7 @@ use marketplace_core::{
     base::change::{Change, Changed},
     error::{Error, ErrorCode},
     ids::{
-        AttemptId, CaseId, JobId, MailId, MessageId, PhotoId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId,
+    AttemptId, CaseId, JobId, MailId, MessageId, PhotoId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId, WebhookId,
     },
     jobs::model::JobSummary,
     kyc::model::KycSummary,
@@ -26,6 +26,7 @@ use marketplace_core::{
     services::model::{Photo, ServiceSummary},
     staff::Connection,
     tokens::model::ApiToken,
+    webhooks::model::Webhook,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -100,6 +101,7 @@ batch_ids! {
     RuleId = Rule, "rules";
     TokenId = ApiToken, "tokens";
     MailId = MailSummary, "mails";
+    WebhookId = Webhook, "webhooks";
 }
 
 impl<R> Default for Line<R> {

@@ -7,7 +7,7 @@ use marketplace_core::{
     base::permission::Role,
     error::{Error, ErrorCode, Result},
     ids::{
-        AttemptId, CaseId, JobId, MailId, MessageId, PhotoId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId,
+    AttemptId, CaseId, JobId, MailId, MessageId, PhotoId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId, WebhookId,
     },
     jobs::model::JobFilter,
     kyc::{model::KycFilter, status::KycStatus},
@@ -20,7 +20,7 @@ use marketplace_core::{
     services::model::ServiceFilter,
     staff::{
         Connection, ListAttempts, ListJobs, ListMails, ListQuery, ListReports, ListReviews, ListRules, ListServices,
-        ListThreads, ListTokens, ListUsers, ShowService, ShowThread, ShowUser, WhoAmI,
+        ListThreads, ListTokens, ListUsers, ListWebhooks, ShowService, ShowThread, ShowUser, WhoAmI,
     },
     tokens::model::TokenFilter,
 };
@@ -127,6 +127,12 @@ impl Findable for MailId {
     const NOUN: &'static str = "mail";
     async fn page(api: &Connection, _: usize, page: &PageRequest) -> Result<Page<Self>> {
         Ok(api.call::<ListMails>((), ListQuery::new(&MailFilter::default(), page), ()).await?.map(|row| row.id))
+    }
+}
+impl Findable for WebhookId {
+    const NOUN: &'static str = "webhook";
+    async fn page(api: &Connection, _: usize, page: &PageRequest) -> Result<Page<Self>> {
+        Ok(api.call::<ListWebhooks>((), page.clone(), ()).await?.map(|row| row.id))
     }
 }
 impl Findable for ServiceId {
@@ -243,8 +249,12 @@ pub async fn anything(api: &Connection, text: &str) -> Outcome<String> {
     add::<TokenId>(api, &letters, &mut found).await?;
     add::<ServiceId>(api, &letters, &mut found).await?;
     add::<MailId>(api, &letters, &mut found).await?;
+    add::<WebhookId>(api, &letters, &mut found).await?;
     match found.as_slice() {
-        [] => Err(Error::not_found("user, identity check, job, thread, review, report, service, token or mail").into()),
+        [] => {
+            Err(Error::not_found("user, identity check, job, thread, review, report, service, token, mail or webhook")
+                .into())
+        }
         [id] => Ok(id.clone()),
         several => Err(Failure::usage(
             format!("`{text}` could be several: {}", several.join(", ")),

@@ -67,6 +67,8 @@ pub struct App {
     pub(crate) notes: broadcast::Sender<Arc<str>>,
     /// Mails that are being sent.
     pub(crate) mailer: Arc<crate::platform::mailer::Mailer>,
+    /// What is being sent to the operator's own systems.
+    pub(crate) webhooks: Arc<crate::platform::webhooks::Webhooks>,
     /// The state of due work.
     pub(crate) timers: Arc<Timers>,
 }

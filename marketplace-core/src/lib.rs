@@ -84,6 +84,7 @@
 //! | reports, decisions about them, appeals | [`reports`] |
 //! | what staff do not let in | [`rules`] |
 //! | the export of one person's data | [`export`] |
+//! | what the operator's own systems are told | [`webhooks`] |
 //! | the audit log | [`audit`] |
 //! | rules for names and texts | [`text`] |
 //! | rate limits | [`limiter`] |
@@ -150,4 +151,4 @@ pub mod testing;
 pub use base::{call_context, error, ids, money, page, random, text, time};
 pub use operations::{copy, doctor};
 pub use platform::{config, db, health, keys, limiter, tls};
-pub use records::{audit, events, idempotency, mail};
+pub use records::{audit, events, idempotency, mail, webhooks};

@@ -45,6 +45,10 @@ text_enum! {
         Notifications = "notifications",
         /// Old notifications are forgotten.
         OldNotifications = "old_notifications",
+        /// The operator's own systems are told of what happened.
+        Webhooks = "webhooks",
+        /// What they were told long ago is forgotten.
+        OldDeliveries = "old_deliveries",
         /// Files that no message carries are forgotten.
         LooseFiles = "loose_files",
         /// Reviews whose window has closed are published.
@@ -98,7 +102,8 @@ impl Timer {
             | Self::ApiTokens
             | Self::Series
             | Self::TimerRecords
-            | Self::OldNotifications => Duration::from_mins(1),
+            | Self::OldNotifications
+            | Self::OldDeliveries => Duration::from_mins(1),
             _ => Duration::from_secs(1),
         }
     }

@@ -23,7 +23,7 @@ pub(crate) async fn run(ctx: Ctx) {
             tracing::error!(%failure, "due work ended badly");
         }
     }
-    ctx.app.finish_mails().await;
+    tokio::join!(ctx.app.finish_mails(), ctx.app.finish_webhooks());
 }
 
 /// Runs one kind of work repeatedly. Core records how each run went.

@@ -9,6 +9,7 @@ use marketplace_core::{
     health::ComponentState,
     time::Timestamp,
     timers::{Queue, TimerState},
+    webhooks::Backlog,
 };
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -65,6 +66,8 @@ pub(crate) struct Core {
     pub timers: Vec<TimerState>,
     /// The number of mails that wait, and that failed.
     pub mails: (i64, i64),
+    /// What waits for webhooks and what failed, and how long the oldest has waited.
+    pub webhooks: (Backlog, Duration),
     /// How long the oldest of each queue has waited for staff.
     pub queues: Vec<(Queue, Duration)>,
 }
@@ -72,11 +75,13 @@ pub(crate) struct Core {
 impl Core {
     /// Returns the current figures.
     pub fn of(app: &App) -> Self {
+        let webhooks = app.webhook_counts();
         let age = |since: Option<Timestamp>| since.map_or(Duration::ZERO, |since| app.now().since(since));
         Self {
             components: app.health.states(),
             timers: app.timers(),
             mails: app.mail_counts(),
+            webhooks: (webhooks, age(webhooks.oldest_at)),
             queues: app.oldest_waiting().into_iter().map(|(queue, since)| (queue, age(since))).collect(),
         }
     }
@@ -106,6 +111,13 @@ impl Metrics {
         describe_gauge("timer_last_success_timestamp_seconds", "When a kind of due work last ran to its end.");
         describe_gauge("mail_waiting", "Mails that wait to be sent, up to 10,000.");
         describe_gauge("mail_failed", "Mails that could not be sent and are kept for a while, up to 10,000.");
+        describe_gauge("webhook_waiting", "Deliveries that wait, up to 1,000 for each webhook that is on.");
+        describe_gauge(
+            "webhook_failed",
+            "Deliveries that were given up and are kept for a while, up to 1,000 for each webhook.",
+        );
+        describe_gauge("webhook_oldest_seconds", "How long the oldest delivery has waited; 0 when none waits.");
+        describe_gauge("webhook_disabled", "Webhooks that were switched off because they do not work.");
         describe_gauge(
             "queue_oldest_seconds",
             "How long the oldest of a queue has waited for staff; 0 when it is empty.",
@@ -196,9 +208,16 @@ impl Metrics {
                 gauge("timer_last_success_timestamp_seconds", labels()).set(at.unix_seconds() as f64);
             }
         }
-        let (waiting, failed) = core.mails;
-        for (name, count) in [("mail_waiting", waiting), ("mail_failed", failed)] {
-            #[expect(clippy::cast_precision_loss, reason = "10,000 at most")]
+        let ((waiting, failed), (webhooks, oldest)) = (core.mails, core.webhooks);
+        gauge("webhook_oldest_seconds", Vec::new()).set(oldest.as_secs_f64());
+        for (name, count) in [
+            ("mail_waiting", waiting),
+            ("mail_failed", failed),
+            ("webhook_waiting", webhooks.waiting),
+            ("webhook_failed", webhooks.failed),
+            ("webhook_disabled", webhooks.disabled),
+        ] {
+            #[expect(clippy::cast_precision_loss, reason = "50,000 at most")]
             gauge(name, Vec::new()).set(count as f64);
         }
         for (queue, age) in &core.queues {

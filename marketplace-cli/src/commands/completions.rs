@@ -10,7 +10,7 @@ use clap_complete::{
 };
 use marketplace_core::{
     error::Error,
-    ids::{AttemptId, JobId, MailId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId},
+    ids::{AttemptId, JobId, MailId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId, WebhookId},
     page::PageRequest,
 };
 
@@ -84,6 +84,7 @@ fn of_noun(noun: &str, arg: Arg) -> Arg {
         ("reviews", "id" | "ids") => ids::<ReviewId>(),
         ("rules", "ids") => ids::<RuleId>(),
         ("tokens", "ids") => ids::<TokenId>(),
+        ("webhooks", "id" | "ids") => ids::<WebhookId>(),
         ("mail", "id" | "ids") => ids::<MailId>(),
         _ => return general(arg),
     };

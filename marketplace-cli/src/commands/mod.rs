@@ -30,6 +30,7 @@ pub mod threads;
 pub mod tokens;
 pub mod tui;
 pub mod users;
+pub mod webhooks;
 
 use clap::{Command, CommandFactory, Parser, Subcommand};
 
@@ -109,6 +110,12 @@ pub enum Noun {
         after_help = "Example:\n  marketplace tokens create --name 'Night job' --scope kyc:read --expires 90d --yes"
     )]
     Tokens(tokens::Verb),
+    /// Webhooks: have the operator's own systems told of what happens
+    #[command(
+        subcommand,
+        after_help = "Example:\n  marketplace webhooks create https://example.org/hooks --kind job.changed --yes"
+    )]
+    Webhooks(webhooks::Verb),
     /// Mails that were not sent yet: look, have them tried again
     #[command(subcommand, after_help = "Example:\n  marketplace mail list --status failed")]
     Mail(mail::Verb),
@@ -230,6 +237,7 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Rules(verb) => rules::run(verb, context).await,
         Noun::Audit(verb) => audit::run(verb, context).await,
         Noun::Tokens(verb) => tokens::run(verb, context).await,
+        Noun::Webhooks(verb) => webhooks::run(verb, context).await,
         Noun::Mail(verb) => mail::run(verb, context).await,
         Noun::Stats(numbers) => stats::run(numbers, context).await,
         Noun::Db(verb) => db::run(verb, context).await,

@@ -15,6 +15,7 @@ use marketplace_core::{
     staff::Stats,
     tokens::model::ApiToken,
     users::model::UserDetail,
+    webhooks::model::Webhook,
 };
 use serde_json::{Map, Value, json};
 
@@ -58,6 +59,8 @@ pub enum Noun {
     Audit,
     /// Tokens.
     Tokens,
+    /// Webhooks.
+    Webhooks,
     /// Mails.
     Mail,
     /// The dashboard's numbers.
@@ -114,6 +117,7 @@ fn schema(noun: Noun, what: What) -> Value {
         (Noun::Rules, _) => of::<Rule>("a rule"),
         (Noun::Audit, _) => of::<AuditRow>("a row of the audit log"),
         (Noun::Tokens, _) => of::<ApiToken>("a token"),
+        (Noun::Webhooks, _) => of::<Webhook>("a webhook"),
         (Noun::Mail, _) => of::<MailSummary>("a mail"),
         (Noun::Stats, _) => of::<Stats>("the numbers"),
     }

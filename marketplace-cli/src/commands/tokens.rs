@@ -85,18 +85,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
     match verb {
         Verb::Create { name, scopes, expires, owner, change } => {
             context.check_change::<Changed<CreatedToken>>(&change)?;
-            if !change.dry_run && !out.shows("item.secret") && !out.keeps(&example(), EXAMPLE) {
-                return Err(Failure::usage(
-                    "the secret would be lost: it is shown this once, and not in this output",
-                    "choose -o json, or name it too: --fields item.token.id,item.secret, or --jq .item.secret",
-                ));
-            }
-            if !change.dry_run && is_nowhere() {
-                return Err(Failure::usage(
-                    "the secret would be lost: it is shown this once, and stdout is closed or leads nowhere",
-                    "leave stdout open, or send it to a file",
-                ));
-            }
+            require_shown(context, &change, &example(), EXAMPLE, "item.token.id")?;
             context.confirm(&format!("Make the token `{name}`?"), &change, Care::Ask).await?;
             let api = context.connect().await?;
             let owner_id = optional(&api, owner.as_ref()).await?;
@@ -144,6 +133,33 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             context.change("Revoke", &batch, &change, Care::Ask, describe, apply).await
         }
     }
+}
+
+/// Refuses to make a secret that would be lost: one that does not come through the chosen fields, filter or template, which
+/// `example` shows, or through stdout. `id` names the field to print beside it.
+pub(super) fn require_shown(
+    context: &Context,
+    change: &ChangeArgs,
+    example: &serde_json::Value,
+    secret: &str,
+    id: &str,
+) -> Outcome {
+    if change.dry_run {
+        return Ok(());
+    }
+    if !context.out.shows("item.secret") && !context.out.keeps(example, secret) {
+        return Err(Failure::usage(
+            "the secret would be lost: it is shown this once, and not in this output",
+            format!("choose -o json, or name it too: --fields {id},item.secret, or --jq .item.secret"),
+        ));
+    }
+    if is_nowhere() {
+        return Err(Failure::usage(
+            "the secret would be lost: it is shown this once, and stdout is closed or leads nowhere",
+            "leave stdout open, or send it to a file",
+        ));
+    }
+    Ok(())
 }
 
 /// What stands for the secret in [`example`].

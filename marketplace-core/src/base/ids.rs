@@ -90,6 +90,10 @@ id! {
     IdentityId = "identity",
     /// Something that concerns a person and that they are told.
     NotificationId = "notification",
+    /// Where one of the operator's own systems is told of what happens.
+    WebhookId = "webhook",
+    /// Something that one of the operator's own systems is told.
+    DeliveryId = "delivery",
 }
 
 /// Returns the id that sorts before every UUIDv7 of a time, and after every one of a millisecond before.

@@ -95,6 +95,10 @@ text_enum! {
         ReportsRead = "reports:read",
         /// Claim and decide reports and appeals; what is done about them needs its own permission too.
         ReportsWrite = "reports:write",
+        /// See the webhooks and what was sent there (never the secrets).
+        WebhooksRead = "webhooks:read",
+        /// Make, change and delete webhooks, and have things sent again.
+        WebhooksWrite = "webhooks:write",
         /// Read and verify the audit log.
         AuditRead = "audit:read",
         /// See the dashboard's numbers and the stream of events.
@@ -126,6 +130,7 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::ServicesRead,
             P::ReviewsRead,
             P::ReportsRead,
+            P::WebhooksRead,
             P::AuditRead,
             P::StatsRead,
         ],
@@ -173,6 +178,8 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::ReviewsWrite,
             P::ReportsRead,
             P::ReportsWrite,
+            P::WebhooksRead,
+            P::WebhooksWrite,
             P::AuditRead,
             P::StatsRead,
         ],

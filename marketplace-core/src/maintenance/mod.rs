@@ -10,7 +10,7 @@ use crate::{
     auth,
     base::{error::Result, time::Timestamp},
     jobs, kyc, messaging, notifications, oidc, operations, profiles,
-    records::{audit, events, idempotency, mail},
+    records::{audit, events, idempotency, mail, webhooks},
     reviews, services,
     timers::{self, Timer},
     tokens, users,
@@ -32,6 +32,8 @@ impl Timer {
             Self::Jobs => jobs::run_due(app).await,
             Self::Notifications => notifications::run_due(app).await,
             Self::OldNotifications => notifications::prune(app).await,
+            Self::Webhooks => webhooks::send_due(app).await,
+            Self::OldDeliveries => webhooks::prune(app).await,
             Self::LooseFiles => messaging::run_due(app).await,
             Self::Reviews => reviews::run_due(app).await,
             Self::Keys => refresh_keys(app).await,
@@ -72,6 +74,7 @@ impl App {
             let done = match timer {
                 // Nobody would be left to send them.
                 Timer::Mail => run(self, timer).await.and(Ok(self.mailer.idle().await)),
+                Timer::Webhooks => run(self, timer).await.and(Ok(self.webhooks.idle().await)),
                 timer => run(self, timer).await,
             };
             all = match (all, done) {

@@ -1,4 +1,4 @@
-//! Running a marketplace: opening it, looking whether it is in order, backups, copies, mails that could not be sent.
+//! Running a marketplace: opening it, looking whether it is in order, backups, copies, mails that could not be sent, webhooks.
 
 pub mod backup;
 pub mod copy;
@@ -8,3 +8,4 @@ pub mod mail;
 mod open;
 mod operator;
 pub mod signing_keys;
+pub mod webhooks;

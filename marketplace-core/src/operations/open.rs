@@ -23,6 +23,7 @@ use crate::{
         mailer::Mailer,
         passwords::{Hasher, breached::Breached},
         tls,
+        webhooks::Webhooks,
     },
     records::{audit, events},
 };
@@ -116,6 +117,7 @@ impl App {
                 config.limits.uploads * UPLOADS_WAITING,
             ),
             exports: Turns::new(EXPORTS, 1, 0),
+            webhooks: Arc::new(Webhooks::open(&config)),
             files: files.scanned_by(config.clamd.as_deref()).reporting_to(health.clone()),
             random,
             keys,

@@ -20,3 +20,4 @@ pub(crate) mod rounds;
 pub(crate) mod slots;
 pub mod sqlite_url;
 pub mod tls;
+pub(crate) mod webhooks;

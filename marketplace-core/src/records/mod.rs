@@ -1,5 +1,5 @@
 //! Append-only records, written inside the transaction of what they record: the audit log, the event log, waiting mails,
-//! responses kept for repeated requests.
+//! responses kept for repeated requests, what webhooks are told.
 
 pub mod audit;
 pub mod events;
@@ -7,3 +7,4 @@ pub mod idempotency;
 pub mod mail;
 pub mod series;
 pub mod target;
+pub mod webhooks;

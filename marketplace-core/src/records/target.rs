@@ -35,6 +35,8 @@ text_enum! {
         Rule = "rule",
         /// A mail that waits or could not be sent.
         Mail = "mail",
+        /// Where one of the operator's own systems is told of what happens.
+        Webhook = "webhook",
         /// The whole database.
         Database = "database",
     }

@@ -37,6 +37,7 @@ use crate::{
         audit::{self, AuditAction},
         events::{self, EventKind},
         target::TargetKind,
+        webhooks::{self, model::WebhookKind},
     },
 };
 
@@ -88,7 +89,16 @@ pub(super) fn owned(service: Option<Service>, worker: UserId) -> Result<Service>
         .ok_or_else(|| Error::not_found("service"))
 }
 
-pub(super) async fn changed(op: &Operation, conn: &mut Conn<'_>, id: ServiceId, worker: UserId) -> Result<()> {
+/// Records that a service changed, or is in another state.
+pub(super) async fn changed(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    id: ServiceId,
+    worker: UserId,
+    status: ServiceStatus,
+) -> Result<()> {
+    let data = serde_json::json!({ "service_id": id, "worker_id": worker, "status": status });
+    webhooks::emit(op, conn, WebhookKind::ServiceChanged, id, data, op.now()).await?;
     events::append(op, conn, EventKind::Service, &id.to_string(), Some(worker)).await
 }
 
@@ -120,7 +130,7 @@ pub async fn create(op: &Operation, new: NewService) -> Result<OwnService> {
             ));
         }
         store::insert(conn, id, worker, &new, &search_text(&new, &account.name), op.now()).await?;
-        changed(&op, conn, id, worker).await?;
+        changed(&op, conn, id, worker, ServiceStatus::Draft).await?;
         reload(conn, &account, id, op.now()).await
     }))
     .await
@@ -149,7 +159,7 @@ pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Res
         // The old words may be a name or an address, so they are forgotten.
         let old: BTreeSet<&str> = plain(&service.search_text).collect();
         forget(conn, old).await?;
-        changed(&op, conn, id, worker).await?;
+        changed(&op, conn, id, worker, service.status).await?;
         reload(conn, &account, id, op.now()).await
     }))
     .await
@@ -176,7 +186,7 @@ pub async fn publish(op: &Operation, id: ServiceId) -> Result<OwnService> {
         if service.status != ServiceStatus::Published {
             learn(conn, plain(&service.search_text)).await?;
             store::publish(conn, id, op.now()).await?;
-            changed(&op, conn, id, worker).await?;
+            changed(&op, conn, id, worker, ServiceStatus::Published).await?;
         }
         reload(conn, &account, id, op.now()).await
     }))
@@ -196,7 +206,7 @@ pub async fn close(op: &Operation, id: ServiceId) -> Result<OwnService> {
         match service.status {
             ServiceStatus::Published => {
                 store::hide(conn, id, ServiceStatus::Closed, op.now()).await?;
-                changed(&op, conn, id, worker).await?;
+                changed(&op, conn, id, worker, ServiceStatus::Closed).await?;
             }
             ServiceStatus::Closed => {}
             ServiceStatus::Draft | ServiceStatus::Deleted => {
@@ -238,7 +248,7 @@ pub async fn delete(op: &Operation, id: ServiceId) -> Result<()> {
         }
         let words: BTreeSet<&str> = plain(&service.search_text).collect();
         forget(conn, words).await?;
-        changed(&op, conn, id, worker).await
+        changed(&op, conn, id, worker, ServiceStatus::Deleted).await
     }))
     .await
 }
@@ -302,7 +312,7 @@ pub(crate) async fn block(
     }
     let was_published = service.status == ServiceStatus::Published;
     store::close_for(conn, id, Some(reason), op.now()).await?;
-    staff_changed(op, conn, &service, AuditAction::ServicesClose).await?;
+    staff_changed(op, conn, &service, (AuditAction::ServicesClose, ServiceStatus::Closed)).await?;
     Ok(Some(was_published))
 }
 
@@ -320,13 +330,15 @@ pub(crate) async fn unblock(op: &Operation, conn: &mut Conn<'_>, id: ServiceId, 
     let worker = accounts::store::get(conn, service.worker_id).await?;
     let may_publish =
         worker.is_some_and(|worker| worker.role == Role::Worker && worker.visible_kyc(op.now()) == KycStatus::Approved);
-    if publish && may_publish && service.status == ServiceStatus::Closed {
+    let publish = publish && may_publish && service.status == ServiceStatus::Closed;
+    if publish {
         learn(conn, plain(&service.search_text)).await?;
         store::publish(conn, id, op.now()).await?;
         // It shows only as far as its worker does.
         worker_changed(conn, op.now(), service.worker_id).await?;
     }
-    staff_changed(op, conn, &service, AuditAction::ServicesReopen).await?;
+    let status = if publish { ServiceStatus::Published } else { ServiceStatus::Closed };
+    staff_changed(op, conn, &service, (AuditAction::ServicesReopen, status)).await?;
     Ok(true)
 }
 
@@ -339,8 +351,13 @@ async fn lock_for_staff(op: &Operation, conn: &mut Conn<'_>, id: ServiceId) -> R
     Ok(store::lock(conn, id).await?.filter(|service| service.status != ServiceStatus::Deleted))
 }
 
-async fn staff_changed(op: &Operation, conn: &mut Conn<'_>, service: &Service, action: AuditAction) -> Result<()> {
-    changed(op, conn, service.id, service.worker_id).await?;
+async fn staff_changed(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    service: &Service,
+    (action, status): (AuditAction, ServiceStatus),
+) -> Result<()> {
+    changed(op, conn, service.id, service.worker_id, status).await?;
     let entry = audit::Entry {
         action,
         target_kind: TargetKind::Service,

@@ -8,7 +8,7 @@ use super::{
     ops::{changed, lock_own, lock_worker, reload, require_lister, require_worker},
     photo_store::{self, StoredPhoto, Viewed},
     staff::{detail, lock_any, tell},
-    store,
+    store::{self, Service},
 };
 use crate::{
     accounts::model::Account,
@@ -95,7 +95,7 @@ pub async fn put_photo(op: &Operation, id: ServiceId, place: usize, alt: &str, b
                 }
                 None => photos.push(photo.clone()),
             }
-            set(&op, conn, &account, id, &photos).await
+            set(&op, conn, &account, &service, &photos).await
         }))
         .await;
     if let Err(error) = &stored {
@@ -120,12 +120,12 @@ async fn set(
     op: &Operation,
     conn: &mut Conn<'_>,
     worker: &Account,
-    id: ServiceId,
+    service: &Service,
     photos: &[Photo],
 ) -> Result<OwnService> {
-    store::set_photos(conn, id, photos, op.now()).await?;
-    changed(op, conn, id, worker.id).await?;
-    reload(conn, worker, id, op.now()).await
+    store::set_photos(conn, service.id, photos, op.now()).await?;
+    changed(op, conn, service.id, worker.id, service.status).await?;
+    reload(conn, worker, service.id, op.now()).await
 }
 
 /// Puts the photos of a service in order, with the texts that stand for them, and deletes those that are left out. What changes
@@ -147,7 +147,7 @@ pub async fn order_photos(op: &Operation, id: ServiceId, order: PhotoOrder) -> R
         let is_left_out = |photo: &&Photo| !photos.iter().any(|kept| kept.id == photo.id);
         let gone: Vec<PhotoId> = before.iter().filter(is_left_out).map(|photo| photo.id).collect();
         photo_store::drop_some(conn, &gone, op.now()).await?;
-        set(&op, conn, &account, id, &photos).await
+        set(&op, conn, &account, &service, &photos).await
     }))
     .await
 }
@@ -161,11 +161,12 @@ pub async fn delete_photo(op: &Operation, id: ServiceId, place: usize) -> Result
 
     op.write(unit!(|op, conn| {
         let account = lock_worker(conn, worker, false).await?;
-        let mut photos = lock_own(&op, conn, worker, id).await?.photos()?;
+        let service = lock_own(&op, conn, worker, id).await?;
+        let mut photos = service.photos()?;
         let at = place.checked_sub(1).filter(|at| *at < photos.len()).ok_or_else(|| Error::not_found("photo"))?;
         let gone = photos.remove(at);
         photo_store::drop_some(conn, &[gone.id], op.now()).await?;
-        set(&op, conn, &account, id, &photos).await.map(drop)
+        set(&op, conn, &account, &service, &photos).await.map(drop)
     }))
     .await
 }
@@ -243,7 +244,7 @@ pub async fn staff_remove_photo(
         }
         photo_store::drop_some(conn, &[photo], op.now()).await?;
         store::set_photos(conn, id, &photos, op.now()).await?;
-        changed(&op, conn, id, account.id).await?;
+        changed(&op, conn, id, account.id, service.status).await?;
         let metadata = serde_json::json!({ "worker": account.id, "photo": photo });
         let what = (AuditAction::ServicesRemovePhoto, Template::PhotoRemoved, Some(reason));
         tell(&op, conn, (&account, &service), what, metadata, note).await?;

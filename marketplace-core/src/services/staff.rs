@@ -102,7 +102,7 @@ async fn act_in(
         return Err(Error::conflict("the service is deleted for good", current));
     }
     store::close_for(conn, id, reason, op.now()).await?;
-    changed(op, conn, id, account.id).await?;
+    changed(op, conn, id, account.id, ServiceStatus::Closed).await?;
     let (action, template) = match reason {
         Some(_) => (AuditAction::ServicesClose, Template::ServiceClosed),
         None => (AuditAction::ServicesReopen, Template::ServiceReopened),

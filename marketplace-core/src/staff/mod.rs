@@ -39,6 +39,7 @@ mod services;
 mod threads;
 mod tokens;
 mod users;
+mod webhooks;
 
 pub use audit::*;
 pub use connection::{Connection, Guard, Request, Transport};
@@ -57,6 +58,7 @@ pub use services::*;
 pub use threads::*;
 pub use tokens::*;
 pub use users::*;
+pub use webhooks::*;
 
 /// Visits every operation.
 pub fn visit(visitor: &mut impl Visitor) {
@@ -73,4 +75,5 @@ pub fn visit(visitor: &mut impl Visitor) {
     tokens::visit(visitor);
     mail::visit(visitor);
     rules::visit(visitor);
+    webhooks::visit(visitor);
 }

@@ -1,6 +1,6 @@
 //! What staff do to users: freeze, ban, delete and their opposites, roles, sessions.
 
-use super::{erase::erase, ops::detail, rights::end_reviews};
+use super::{erase::erase, ops::detail, rights::end_reviews, tell::tell};
 use crate::{
     accounts::{
         keep_note,
@@ -230,6 +230,7 @@ async fn apply(
             if matches!(status, Status::Banned | Status::Frozen) {
                 end_reviews(op, conn, &account, None).await?;
             }
+            tell(op, conn, id, account.role, status).await?;
             if status == Status::Banned {
                 forbid(op, conn, &account).await?;
             }

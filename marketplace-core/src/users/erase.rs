@@ -1,8 +1,11 @@
 //! Erasure (GDPR art. 17): personal fields and files go; what other people need stays.
 
-use super::rights::end_reviews;
+use super::{rights::end_reviews, tell::tell};
 use crate::{
-    accounts::{model::Account, store},
+    accounts::{
+        model::{Account, Status},
+        store,
+    },
     app::App,
     auth,
     base::{
@@ -57,6 +60,7 @@ pub(crate) async fn erase(
     idempotency::erase(conn, now, id, &notes).await?;
     store::note_erasure(conn, id, now).await?;
     store::anonymise(conn, id, now).await?;
+    tell(op, conn, id, account.role, Status::Deleted).await?;
     let metadata = serde_json::json!({ "from": account.status, "role": account.role });
     let reason = reason.map(|reason| reason.to_string());
     audit::append(

@@ -29,6 +29,7 @@ pub mod model;
 mod ops;
 mod repair;
 mod rights;
+mod tell;
 mod unfreeze;
 
 pub use actions::act;

@@ -1,5 +1,6 @@
 //! Freezes that end by themselves.
 
+use super::tell::tell;
 use crate::{
     accounts::{model::Status, store},
     app::App,
@@ -38,7 +39,9 @@ async fn lift(op: &Operation, conn: &mut Conn<'_>, id: UserId) -> Result<bool> {
     if account.status != Status::Frozen || until.is_none_or(|until| until > now) {
         return Ok(false);
     }
-    store::set_status(conn, id, Status::unrestricted(account.email_verified), None, now).await?;
+    let status = Status::unrestricted(account.email_verified);
+    store::set_status(conn, id, status, None, now).await?;
+    tell(op, conn, id, account.role, status).await?;
     services::worker_changed(conn, now, id).await?;
     let metadata = serde_json::json!({ "from": account.status, "until": until });
     let (action, target_kind) = (AuditAction::UsersUnfreeze, TargetKind::User);

@@ -24,6 +24,7 @@ mod threads;
 mod tokens;
 mod users;
 mod watch;
+mod webhooks;
 mod world;
 
 use std::sync::Arc;
@@ -96,6 +97,7 @@ async fn play(world: &World) -> Script {
     reports::reports(world, &trade, &mut script).await;
     tokens::tokens(world, &mut script).await;
     mail::mail(world, &mut script).await;
+    webhooks::webhooks(world, &mut script).await;
     refusals::refusals(world, &mut script).await;
     // Last: nobody who was there before is logged in any more.
     let (ann, _) = world.staff(Role::Admin).await;

@@ -7,6 +7,7 @@ mod reviews;
 mod services;
 mod threads;
 mod tokens;
+mod webhooks;
 
 use marketplace_core::{
     accounts::{model::Note, summary::UserSummary},

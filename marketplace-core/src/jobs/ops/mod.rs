@@ -35,6 +35,7 @@ use crate::{
     records::{
         events::{self, EventKind},
         series::{self, Happened, SeriesKind},
+        webhooks::{self, model::WebhookKind},
     },
 };
 
@@ -104,6 +105,11 @@ async fn record(
     if let Some(kind) = kind {
         series::count(conn, kind, Happened::now(op.now(), job.id.0)).await?;
     }
+    let data = serde_json::json!({
+        "job_id": job.id, "status": job.status, "action": row.action, "by": by.0, "revision": job.revision, "version": job.version,
+        "thread_id": job.thread_id, "client_id": job.client_id, "worker_id": job.worker_id,
+    });
+    webhooks::emit(op, conn, WebhookKind::JobChanged, job.id, data, op.now()).await?;
     let event = events::New {
         kind: EventKind::Job,
         target: &job.id.to_string(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Notice, Record, case, lock_account, mail_subject, notify, record,
     review::{require_level, set_claim},
-    set_standing,
+    set_standing, tell,
 };
 use crate::{
     accounts::model::Account,
@@ -31,6 +31,7 @@ use crate::{
         events::EventKind,
         mail::{self, Template},
         series::{self, Happened, SeriesKind},
+        webhooks,
     },
 };
 
@@ -144,6 +145,7 @@ async fn apply(
     };
     let notice = Notice { attempt: attempt.id, template, comment: decision.comment, not_before: effective_at };
     notify(op, conn, account, notice).await?;
+    tell(op, conn, attempt, status, effective_at).await?;
     let codes: Vec<&str> = decision.reasons.iter().map(|reason| reason.as_str()).collect();
     let reason = (!codes.is_empty()).then(|| codes.join(","));
     record(op, conn, attempt, Record { action, event: EventKind::KycDecided, reason, fence }).await
@@ -236,6 +238,7 @@ async fn restore(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, undo: U
     set_standing(conn, attempt.user_id, undo.user, op.now()).await?;
     mail::cancel(conn, &mail_subject(attempt.id)).await?;
     notifications::cancel(conn, attempt.user_id, attempt.id, op.now()).await?;
+    webhooks::cancel(conn, attempt.id, op.now()).await?;
     let what = Record { action: AuditAction::KycUndo, event: EventKind::KycUndone, reason: None, fence };
     record(op, conn, attempt, what).await
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Notice, Record, lock_account, mail_subject, notify, record, set_standing};
+use super::{Notice, Record, lock_account, mail_subject, notify, record, set_standing, tell};
 use crate::{
     accounts::model::Account,
     app::App,
@@ -96,6 +96,7 @@ pub(super) async fn expire(op: &Operation, conn: &mut Conn<'_>, account: &Accoun
     let what =
         Record { action: AuditAction::KycExpire, event: EventKind::KycExpired, reason: None, fence: attempt.fence };
     record(op, conn, &attempt, what).await?;
+    tell(op, conn, &attempt, KycStatus::Expired, now).await?;
     Ok(Some(id))
 }
 

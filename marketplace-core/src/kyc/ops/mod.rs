@@ -38,7 +38,7 @@ use crate::{
         ids::{AttemptId, UserId},
         time::Timestamp,
     },
-    kyc::model::FileKind,
+    kyc::{model::FileKind, status::KycStatus},
     notifications::{self, model::NotificationKind},
     operation::Operation,
     platform::{db::Conn, files::Expected},
@@ -47,6 +47,7 @@ use crate::{
         events::{self, EventKind},
         mail::{self, Mail, Template},
         target::TargetKind,
+        webhooks::{self, model::WebhookKind},
     },
     services,
 };
@@ -108,6 +109,14 @@ async fn record(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, what: Re
     };
     audit::append(op, conn, entry).await?;
     Ok(())
+}
+
+/// Tells webhooks what was decided about an attempt, at a time: until then it may be undone.
+async fn tell(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, status: KycStatus, at: Timestamp) -> Result<()> {
+    let data = serde_json::json!({
+        "attempt_id": attempt.id, "user_id": attempt.user_id, "number": attempt.number, "status": status,
+    });
+    webhooks::emit(op, conn, WebhookKind::KycDecided, attempt.id, data, at).await
 }
 
 /// The names of a change in the audit log and the event log.

@@ -12,7 +12,7 @@ use crate::{
     auth::totp,
     base::{
         error::{Error, Result},
-        ids::{AttachmentId, AttemptId, MailId, PhotoId, PictureId, UserId},
+    ids::{AttachmentId, AttemptId, MailId, PhotoId, PictureId, UserId, WebhookId},
         random::Random,
         time::Timestamp,
     },
@@ -173,7 +173,7 @@ pub(crate) async fn known(conn: &mut Conn<'_>) -> Result<Vec<Fingerprint>> {
 async fn is_used(conn: &mut Conn<'_>, known: &[Fingerprint]) -> Result<bool> {
     Ok(!known.is_empty()
         || q!(conn => val bool,
-            "SELECT EXISTS (SELECT 1 FROM totp) OR EXISTS (SELECT 1 FROM mail_outbox) OR EXISTS (SELECT 1 FROM audit_keys) \
+            "SELECT EXISTS (SELECT 1 FROM totp) OR EXISTS (SELECT 1 FROM mail_outbox) OR EXISTS (SELECT 1 FROM audit_keys) OR EXISTS (SELECT 1 FROM webhooks) \
              OR EXISTS (SELECT 1 FROM kyc_attempts WHERE wrapped_key IS NOT NULL) \
              OR EXISTS (SELECT 1 FROM attachments WHERE wrapped_key IS NOT NULL) \
              OR EXISTS (SELECT 1 FROM pictures WHERE wrapped_key IS NOT NULL) OR EXISTS (SELECT 1 FROM service_photos)")?)
@@ -243,6 +243,7 @@ async fn opens_something(conn: &mut Conn<'_>, keys: &Keys) -> Result<bool> {
     let master = keys.master();
     let secrets = q!(conn => all (UserId, Vec<u8>), "SELECT user_id, sealed FROM totp ORDER BY user_id DESC LIMIT 20")?;
     let mails = q!(conn => all (MailId, Vec<u8>), "SELECT id, sealed FROM mail_outbox ORDER BY id DESC LIMIT 20")?;
+    let webhooks = q!(conn => all (WebhookId, Vec<u8>), "SELECT id, sealed FROM webhooks ORDER BY id DESC LIMIT 20")?;
     let attempts = q!(conn => all (AttemptId, Vec<u8>),
         "SELECT id, wrapped_key FROM kyc_attempts WHERE wrapped_key IS NOT NULL ORDER BY id DESC LIMIT 20")?;
     let attachments = q!(conn => all (AttachmentId, Vec<u8>),
@@ -253,6 +254,9 @@ async fn opens_something(conn: &mut Conn<'_>, keys: &Keys) -> Result<bool> {
         q!(conn => all (PhotoId, Vec<u8>), "SELECT id, wrapped_key FROM service_photos ORDER BY id DESC LIMIT 20")?;
     Ok(secrets.iter().any(|(user, sealed)| keys.open_sealed(&totp::context(*user), sealed).is_ok())
         || mails.iter().any(|(id, sealed)| keys.open_sealed(id.0.as_bytes(), sealed).is_ok())
+        || webhooks
+            .iter()
+            .any(|(id, sealed)| keys.open_sealed(&crate::records::webhooks::context(*id), sealed).is_ok())
         || attempts.iter().any(|(id, wrapped)| unwrap_key(master, Owner::Attempt(*id), wrapped).is_ok())
         || attachments.iter().any(|(id, wrapped)| unwrap_key(master, Owner::Attachment(*id), wrapped).is_ok())
         || pictures.iter().any(|(id, wrapped)| unwrap_key(master, Owner::Picture(*id), wrapped).is_ok())

@@ -1,6 +1,7 @@
 //! Configuration: one set of keys for every program. A flag overrides the environment, which overrides the file, which
 //! overrides the default.
 
+mod network;
 pub mod origins;
 mod parts;
 mod private_way;
@@ -16,7 +17,8 @@ use serde::Deserialize;
 use url::Url;
 
 pub use self::{
-    parts::{Argon2, Limits, Links, Log, LogFormat, Oidc, Retention, Tls},
+    network::Network,
+    parts::{Argon2, Limits, Links, Log, LogFormat, Oidc, Retention, Tls, Webhooks},
     secret::Secret,
 };
 use crate::{
@@ -91,6 +93,8 @@ pub struct Config {
     pub clamd: Option<String>,
     /// Where on the public site things are shown that mails and notifications are about.
     pub links: Links,
+    /// Where webhooks may lead.
+    pub webhooks: Webhooks,
     /// Rate and size limits.
     pub limits: Limits,
     /// Retention periods.
@@ -127,6 +131,7 @@ impl Default for Config {
             argon2: Argon2::default(),
             breached_passwords: None,
             clamd: None,
+            webhooks: Webhooks::default(),
             limits: Limits::default(),
             retention: Retention::default(),
         }
@@ -200,6 +205,9 @@ impl Config {
         }
         if self.retention.session_max_days < self.retention.session_days {
             return bad("retention/session_max_days", "must not be less than retention.session_days");
+        }
+        if self.retention.webhook_days < 4 {
+            return bad("retention/webhook_days", "must be at least 4: webhooks are tried for three days");
         }
         if self.limits.uploads == 0 || self.limits.requests == 0 {
             return bad("limits", "requests and uploads must be at least 1");
@@ -360,11 +368,11 @@ fn set_from_environment(table: &mut toml::Table, name: &str, key: &str, value: S
 
 /// Parses a variable's value. Numbers, booleans and lists are written as in the file; everything else is text.
 fn environment_value(key: &str, value: &str) -> toml::Value {
-    if matches!(key, "cors_origins" | "trusted_proxies") {
+    if matches!(key, "cors_origins" | "trusted_proxies" | "allow_networks") {
         let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
         return toml::Value::Array(parts.map(|part| toml::Value::String(part.to_owned())).collect());
     }
-    if let ("cookies" | "files" | "require_staff_totp" | "require_totp", Ok(flag)) = (key, value.parse()) {
+    if let ("allow_http" | "cookies" | "files" | "require_staff_totp" | "require_totp", Ok(flag)) = (key, value.parse()) {
         return toml::Value::Boolean(flag);
     }
     // Some providers issue numeric ids, which are text all the same.

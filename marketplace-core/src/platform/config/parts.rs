@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Secret, private_way::is_private_way};
+use super::{Network, Secret, private_way::is_private_way};
 use crate::base::text_enum::text_enum;
 
 text_enum! {
@@ -39,6 +39,16 @@ pub struct Oidc {
     pub client_id: String,
     /// The secret that authenticates this marketplace to the provider.
     pub client_secret: Option<Secret>,
+}
+
+/// Where webhooks may lead.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhooks {
+    /// Whether addresses may be `http`: anybody on the way reads what is sent there.
+    pub allow_http: bool,
+    /// Networks that webhooks may lead to although they are not public, such as `10.20.0.0/16`; single addresses too.
+    pub allow_networks: Vec<Network>,
 }
 
 /// Log settings.
@@ -159,6 +169,8 @@ pub struct Retention {
     pub event_days: u32,
     /// Notifications.
     pub notification_days: u32,
+    /// What webhooks were sent, and what waits for one that is switched off; at least 4, as things are tried for 3.
+    pub webhook_days: u32,
     /// An approval of an identity, which expires after this time.
     pub kyc_approval_days: u32,
     /// The files of an approved identity check, from the approval on. Here and below, 0 means as long as the account
@@ -210,6 +222,7 @@ impl Default for Retention {
             session_max_days: 180,
             event_days: 7,
             notification_days: 90,
+            webhook_days: 30,
             kyc_approval_days: 730,
             // Evidence of an identity that still counts is kept; evidence that no decision rests on is deleted within a
             // year.

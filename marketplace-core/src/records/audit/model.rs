@@ -141,6 +141,20 @@ text_enum! {
         RulesCreate = "rules.create",
         /// A rule was taken away.
         RulesDelete = "rules.delete",
+        /// A webhook was made.
+        WebhooksCreate = "webhooks.create",
+        /// A webhook was changed, switched off or on.
+        WebhooksUpdate = "webhooks.update",
+        /// A webhook was deleted.
+        WebhooksDelete = "webhooks.delete",
+        /// A webhook got a new secret.
+        WebhooksRotate = "webhooks.rotate",
+        /// A webhook was tried out.
+        WebhooksTest = "webhooks.test",
+        /// Things were sent to a webhook again.
+        WebhooksRedeliver = "webhooks.redeliver",
+        /// A webhook that does not work was switched off.
+        WebhooksDisable = "webhooks.disable",
         /// A token for scripts was created.
         TokensCreate = "tokens.create",
         /// A token for scripts was ended.
@@ -233,7 +247,7 @@ pub struct AuditRow {
     /// What, such as `kyc.approve`.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub action: Name<AuditAction>,
-    /// `user`, `token`, `key`, `attempt`, `job`, `thread`, `message`, `service`, `review`, `report`, `rule`, `mail` or `database`.
+    /// `user`, `token`, `key`, `attempt`, `job`, `thread`, `message`, `service`, `review`, `report`, `rule`, `mail`, `webhook` or `database`.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub target_kind: Name<TargetKind>,
     /// The id of the target.

@@ -1,6 +1,6 @@
 //! Decisions about reports and about appeals, and undoing the former.
 
-use super::{Notice, Record, actions, mail_subject, notify, record, require_handler, view};
+use super::{Notice, Record, actions, mail_subject, notify, record, require_handler, tell_webhooks, view};
 use crate::{
     auth::OneTime,
     base::{
@@ -18,6 +18,7 @@ use crate::{
         audit::AuditAction,
         events::EventKind,
         mail::{self, Template},
+        webhooks,
     },
     reports::{
         model::{
@@ -118,6 +119,8 @@ async fn apply(op: &Operation, conn: &mut Conn<'_>, case: &Case, made: CheckedDe
         notify(op, conn, case.subject_id, Notice { case, template, comment, not_before: effective_at }).await?;
     }
     store::record(conn, case.id, now, &who, kind, note.as_deref(), None).await?;
+    let done = taken.iter().map(|taken| taken.action).collect();
+    tell_webhooks(op, conn, case, (verdict.status(), done), effective_at).await?;
     let metadata = serde_json::json!({ "fence": fence, "reports": case.reports, "actions": taken });
     let reason = Some(reasons.join(","));
     record(op, conn, case, Record { action, event: EventKind::ReportDecided, reason, metadata }).await
@@ -172,6 +175,7 @@ async fn restore(op: &Operation, conn: &mut Conn<'_>, case: &Case) -> Result<()>
     }
     mail::cancel(conn, &mail_subject(case, case.subject_id)).await?;
     notifications::cancel(conn, case.subject_id, case.id, now).await?;
+    webhooks::cancel(conn, case.id, now).await?;
     join_later(op, conn, case).await?;
     store::set_decision(conn, case, ReportStatus::Open, fence, Decided::default()).await?;
     let claim = NewClaim { holder: &who, label: &op.actor().label(), expires_at: now + CLAIM, fence };
@@ -265,6 +269,7 @@ async fn apply_appeal(
         }
     }
     store::record(conn, case.id, now, &who, kind, note.as_deref(), None).await?;
+    tell_webhooks(op, conn, case, (verdict.status(), Vec::new()), now).await?;
     let metadata = serde_json::json!({ "fence": fence, "restored": restored });
     record(op, conn, case, Record { action, event: EventKind::ReportDecided, reason: None, metadata }).await
 }

@@ -12,7 +12,7 @@ pub use file::{appeal, appeal_by_link, decisions, file, own};
 pub use queue::{assign, claim, escalate, list, next, release, show, skip, snooze};
 
 use super::{
-    model::{FiledReport, ReportCase, ReportTarget},
+    model::{FiledReport, ReportAction, ReportCase, ReportStatus, ReportTarget},
     row::{Case, shown_name},
     store::{self, ReportRow},
 };
@@ -37,6 +37,7 @@ use crate::{
         events::{self, EventKind},
         mail::{self, Mail, Template},
         target::TargetKind,
+        webhooks::{self, model::WebhookKind},
     },
 };
 
@@ -132,6 +133,21 @@ async fn record(op: &Operation, conn: &mut Conn<'_>, case: &Case, what: Record) 
         metadata,
     };
     audit::append(op, conn, entry).await
+}
+
+/// Tells webhooks what was decided about a case, at a time: until then it may be undone.
+async fn tell_webhooks(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    case: &Case,
+    (status, actions): (ReportStatus, Vec<ReportAction>),
+    at: Timestamp,
+) -> Result<()> {
+    let data = serde_json::json!({
+        "case_id": case.id, "target_kind": case.target_kind, "target_id": case.target_id, "subject_id": case.subject_id,
+        "status": status, "actions": actions,
+    });
+    webhooks::emit(op, conn, WebhookKind::ReportDecided, case.id, data, at).await
 }
 
 /// Appends the event that a case changed.

@@ -33,7 +33,10 @@ use crate::{
     notifications::{self, model::NotificationKind},
     operation::Operation,
     platform::db::Conn,
-    records::events::{self, EventKind},
+    records::{
+        events::{self, EventKind},
+        webhooks::{self, model::WebhookKind},
+    },
     reviews::model::{ReviewStatus, ReviewView},
     services,
 };
@@ -91,6 +94,11 @@ async fn tell(op: &Operation, conn: &mut Conn<'_>, review: &Review) -> Result<()
         thread_id: None,
         n: None,
     };
+    let data = serde_json::json!({
+        "review_id": review.id, "status": review.status, "version": review.version, "job_id": review.job_id,
+        "author_id": review.author_id, "subject_id": review.subject_id,
+    });
+    webhooks::emit(op, conn, WebhookKind::ReviewChanged, review.id, data, op.now()).await?;
     events::record(op, conn, &event).await
 }
 

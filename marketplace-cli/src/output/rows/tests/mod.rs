@@ -28,8 +28,9 @@ use marketplace_core::{
     text::is_unsafe,
     time::Timestamp,
     tokens::model::{ApiToken, CreatedToken, TokenStatus},
+    webhooks::model::{Delivery, DeliveryState, DisabledBecause, Redelivered, Webhook, WebhookKind, WebhookWithSecret},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::{
@@ -275,6 +276,42 @@ fn every_type_knows_its_fields() {
         created_at: Timestamp::EPOCH,
         last_used_at: Timestamp::EPOCH,
         expires_at: Timestamp::EPOCH,
+    });
+    let webhook = Webhook {
+        id: USER.parse().unwrap(),
+        url: "https://example.org/hooks".into(),
+        description: "Payouts".into(),
+        kinds: vec![WebhookKind::JobChanged],
+        enabled: false,
+        disabled_because: Some(DisabledBecause::Failing),
+        disabled_at: Some(Timestamp::EPOCH),
+        failing_since: Some(Timestamp::EPOCH),
+        old_secret_until: Some(Timestamp::EPOCH),
+        waiting: 1,
+        failed: 2,
+        oldest_waiting_at: Some(Timestamp::EPOCH),
+        version: 1,
+        created_by: principal(),
+        created_at: Timestamp::EPOCH,
+        updated_at: Timestamp::EPOCH,
+    };
+    knows_its_fields(&webhook);
+    knows_its_fields(&WebhookWithSecret { webhook, secret: Some("whsec_secret".into()) });
+    knows_its_fields(&Redelivered { webhook_id: USER.parse().unwrap(), deliveries: 1, more: false });
+    knows_its_fields(&Delivery {
+        id: USER.parse().unwrap(),
+        webhook_id: USER.parse().unwrap(),
+        kind: WebhookKind::JobChanged,
+        subject: USER.into(),
+        state: DeliveryState::Waiting,
+        body: json!({}),
+        attempts: 1,
+        next_try_at: Some(Timestamp::EPOCH),
+        last_try_at: Some(Timestamp::EPOCH),
+        http_status: Some(500),
+        failure: Some("it answered 500".into()),
+        finished_at: Some(Timestamp::EPOCH),
+        created_at: Timestamp::EPOCH,
     });
     knows_its_fields(&RecoveryCodes { recovery_codes: vec!["abcd".into()] });
     let broken = Some(BrokenLink { seq: 3, detail: "is missing".into() });
