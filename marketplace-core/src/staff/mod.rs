@@ -24,6 +24,7 @@ mod operation;
 mod input;
 
 mod audit;
+mod categories;
 mod connection;
 mod dashboard;
 mod general;
@@ -41,6 +42,7 @@ mod tokens;
 mod users;
 
 pub use audit::*;
+pub use categories::*;
 pub use connection::{Connection, Guard, Request, Transport};
 pub use general::*;
 pub use input::{PlainInput, ReasonedInput};
@@ -73,4 +75,5 @@ pub fn visit(visitor: &mut impl Visitor) {
     tokens::visit(visitor);
     mail::visit(visitor);
     rules::visit(visitor);
+    categories::visit(visitor);
 }
