@@ -7,6 +7,7 @@ pub mod api;
 pub mod audit;
 pub mod auth;
 pub mod bundle;
+pub mod categories;
 pub mod completions;
 pub mod config;
 pub mod db;
@@ -98,6 +99,9 @@ pub enum Noun {
     /// Services: find, look into, close
     #[command(subcommand, after_help = "Example:\n  marketplace services list --status published")]
     Services(services::Verb),
+    /// Categories of services
+    #[command(subcommand, after_help = "Example:\n  marketplace categories list")]
+    Categories(categories::Verb),
     /// Rules: what is not let in
     #[command(subcommand, after_help = "Example:\n  marketplace rules create blocked_domain throwaway.example")]
     Rules(rules::Verb),
@@ -234,6 +238,7 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Reviews(verb) => reviews::run(verb, context).await,
         Noun::Reports(verb) => reports::run(verb, context).await,
         Noun::Services(verb) => services::run(verb, context).await,
+        Noun::Categories(verb) => categories::run(verb, context).await,
         Noun::Rules(verb) => rules::run(verb, context).await,
         Noun::Audit(verb) => audit::run(verb, context).await,
         Noun::Tokens(verb) => tokens::run(verb, context).await,

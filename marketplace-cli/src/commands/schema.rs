@@ -11,7 +11,7 @@ use marketplace_core::{
     reports::model::{ReportCase, ReportSummary},
     reviews::model::{ReviewDetail, ReviewSummary},
     rules::model::Rule,
-    services::model::{ServiceDetail, ServiceSummary},
+    services::model::{CategoryDetail, ServiceDetail, ServiceSummary},
     staff::Stats,
     tokens::model::ApiToken,
     users::model::UserDetail,
@@ -53,6 +53,8 @@ pub enum Noun {
     Reports,
     /// Services.
     Services,
+    /// Categories.
+    Categories,
     /// Rules.
     Rules,
     /// The audit log.
@@ -114,6 +116,7 @@ fn schema(noun: Noun, what: What) -> Value {
         (Noun::Reports, What::Show) => of::<ReportCase>("a case of reports, whole"),
         (Noun::Services, What::List) => of::<ServiceSummary>("a service"),
         (Noun::Services, What::Show) => of::<ServiceDetail>("a service, whole"),
+        (Noun::Categories, _) => of::<CategoryDetail>("a category"),
         (Noun::Rules, _) => of::<Rule>("a rule"),
         (Noun::Audit, _) => of::<AuditRow>("a row of the audit log"),
         (Noun::Tokens, _) => of::<ApiToken>("a token"),

@@ -31,6 +31,8 @@ text_enum! {
         Review = "review",
         /// Everything that was reported about one thing.
         Report = "report",
+        /// A category of services.
+        Category = "category",
         /// A rule about what is not let in.
         Rule = "rule",
         /// A mail that waits or could not be sent.

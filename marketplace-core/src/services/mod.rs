@@ -2,7 +2,8 @@
 //!
 //! | to read about | open |
 //! |---|---|
-//! | states, categories, what may be in a service | [`model`] |
+//! | states, what may be in a service | [`model`] |
+//! | categories | `category.rs`, `categories.rs`, `category_store.rs` |
 //! | what a worker does with a service | `ops.rs` |
 //! | what staff do with one | `staff.rs` |
 //! | photos | `photos.rs`, `photo_store.rs` |
@@ -34,6 +35,9 @@
 //! # }
 //! ```
 
+mod categories;
+mod category;
+mod category_store;
 mod characters;
 mod index_sync;
 mod index_text;
@@ -56,11 +60,12 @@ mod tiles;
 mod tokenizer;
 mod typos;
 
+pub use categories::{categories, create_category, staff_categories, update_category};
 pub use index_sync::learn;
 pub(crate) use index_sync::{erase, name_changed, rating_changed, reindex, sweep_index, worker_changed};
 pub use index_text::{plain, search_text};
 pub(crate) use ops::{block, keep_photos, seen, unblock};
-pub use ops::{categories, close, create, delete, get, of_worker, own, own_one, publish, update};
+pub use ops::{close, create, delete, get, of_worker, own, own_one, publish, update};
 pub(crate) use photos::own_photos;
 pub use photos::{delete_photo, order_photos, photo, put_photo, staff_photo, staff_remove_photo};
 pub use search::search;

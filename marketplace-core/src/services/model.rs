@@ -1,4 +1,4 @@
-//! Services: their states, categories, and what may be in them. No SQL, no I/O.
+//! Services: their states, and what may be in them. No SQL, no I/O.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,101 +40,7 @@ text_enum! {
     }
 }
 
-text_enum! {
-    /// What kind of service it is. Codes never change their meaning.
-    pub enum Category {
-        /// Cleaning.
-        Cleaning = "cleaning",
-        /// Repairs and small jobs around the house.
-        Handyman = "handyman",
-        /// Plumbing and heating.
-        Plumbing = "plumbing",
-        /// Electrical work.
-        Electrical = "electrical",
-        /// Painting and decorating.
-        Painting = "painting",
-        /// Carpentry and furniture.
-        Carpentry = "carpentry",
-        /// Gardens and outdoors.
-        Gardening = "gardening",
-        /// Moving and transport.
-        Moving = "moving",
-        /// Cars and bicycles.
-        Vehicles = "vehicles",
-        /// Computers and phones.
-        Computing = "computing",
-        /// Lessons and tutoring.
-        Lessons = "lessons",
-        /// Music and performance.
-        Music = "music",
-        /// Languages and translation.
-        Languages = "languages",
-        /// Photography and video.
-        Photography = "photography",
-        /// Design and writing.
-        Design = "design",
-        /// Childcare.
-        Childcare = "childcare",
-        /// Care of the elderly and the ill.
-        Care = "care",
-        /// Pets.
-        Pets = "pets",
-        /// Beauty and wellbeing.
-        Beauty = "beauty",
-        /// Sport and fitness.
-        Fitness = "fitness",
-        /// Cooking and events.
-        Events = "events",
-        /// Tailoring and crafts.
-        Crafts = "crafts",
-        /// Accounts, law and offices.
-        Office = "office",
-        /// Anything else.
-        Other = "other",
-    }
-}
-
-impl Category {
-    /// Its name, in English.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cleaning => "Cleaning",
-            Self::Handyman => "Handyman",
-            Self::Plumbing => "Plumbing and heating",
-            Self::Electrical => "Electrical work",
-            Self::Painting => "Painting and decorating",
-            Self::Carpentry => "Carpentry and furniture",
-            Self::Gardening => "Gardens and outdoors",
-            Self::Moving => "Moving and transport",
-            Self::Vehicles => "Cars and bicycles",
-            Self::Computing => "Computers and phones",
-            Self::Lessons => "Lessons and tutoring",
-            Self::Music => "Music and performance",
-            Self::Languages => "Languages and translation",
-            Self::Photography => "Photography and video",
-            Self::Design => "Design and writing",
-            Self::Childcare => "Childcare",
-            Self::Care => "Care of the elderly and the ill",
-            Self::Pets => "Pets",
-            Self::Beauty => "Beauty and wellbeing",
-            Self::Fitness => "Sport and fitness",
-            Self::Events => "Cooking and events",
-            Self::Crafts => "Tailoring and crafts",
-            Self::Office => "Accounts, law and offices",
-            Self::Other => "Anything else",
-        }
-    }
-}
-
-/// A category.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct CategoryInfo {
-    /// What filters and services carry.
-    pub code: Category,
-    /// For people, in English.
-    pub name: String,
-}
+pub use super::category::{Category, CategoryDetail, CategoryInfo, MAX_CATEGORIES, Names, NewCategory, UpdateCategory};
 
 /// A service as its worker writes it. It begins as a draft.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -773,6 +679,6 @@ mod tests {
         }
         let long = serde_json::json!({ "title": "abc", "category": "music", "description": "é".repeat(4_001) });
         assert_eq!(new(&long.to_string()).unwrap_err().fields()[0].pointer, "/description");
-        assert!(serde_json::from_str::<NewService>(r#"{"title": "abc", "category": "spaceflight"}"#).is_err());
+        assert!(serde_json::from_str::<NewService>(r#"{"title": "abc", "category": "Space flight"}"#).is_err());
     }
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::{
+    categories::require_active,
     index_sync::{forget, learn, worker_changed},
     index_text::{plain, search_text},
     model::{
-        Category, CategoryInfo, MAX_SERVICES, NewService, OwnService, OwnServices, Photo, PublicService, ServiceCard,
-        ServiceStatus, UpdateService,
+        MAX_SERVICES, NewService, OwnService, OwnServices, Photo, PublicService, ServiceCard, ServiceStatus,
+        UpdateService,
     },
     photo_store,
     store::{self, Service},
@@ -40,11 +41,6 @@ use crate::{
         webhooks::{self, model::WebhookKind},
     },
 };
-
-/// Returns the categories of services.
-pub fn categories() -> Vec<CategoryInfo> {
-    Category::ALL.iter().map(|code| CategoryInfo { code: *code, name: code.name().to_owned() }).collect()
-}
 
 /// Returns the caller's account if they are a worker.
 pub(super) fn require_worker(actor: &Actor) -> Result<&Account> {
@@ -129,6 +125,7 @@ pub async fn create(op: &Operation, new: NewService) -> Result<OwnService> {
                 serde_json::json!({ "most": MAX_SERVICES }),
             ));
         }
+        require_active(conn, new.category).await?;
         store::insert(conn, id, worker, &new, &search_text(&new, &account.name), op.now()).await?;
         changed(&op, conn, id, worker, ServiceStatus::Draft).await?;
         reload(conn, &account, id, op.now()).await
@@ -150,6 +147,9 @@ pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Res
         let content = update.apply(before.clone())?;
         if content == before {
             return reload(conn, &account, id, op.now()).await;
+        }
+        if content.category != before.category {
+            require_active(conn, content.category).await?;
         }
         let text = search_text(&content, &account.name);
         if service.status == ServiceStatus::Published {

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::{
     index_text::{ANYWHERE, CATEGORY, HEAD, PLACE, PRICE, STEM, TITLE, magnitude},
     languages::{is_stop_word, without_phrases},
-    model::{Category, SearchFilter, ServiceSort},
+    model::{Category, CategoryDetail, SearchFilter, ServiceSort},
     place::{FARTHEST, Place},
     search_sql::{Clauses, Token, Wanted, fits},
     synonyms::{self, Meaning},
@@ -552,6 +552,26 @@ impl SearchFilter {
 }
 
 impl Query {
+    /// Has words mean the categories that admins gave such names: a name of one word means it, and of a longer one each word
+    /// may.
+    pub fn name_categories(&mut self, named: &[CategoryDetail]) {
+        for category in named {
+            let token = whole(CATEGORY, category.key.as_str());
+            for name in category.names.values() {
+                let mut words = query_words(name);
+                words.retain(|word| !is_stop_word(word));
+                let is_alone = words.len() == 1;
+                for word in &words {
+                    let is_it = |term: &&mut Term| !term.is_required && word.forms().any(|form| *form == term.word);
+                    for term in self.terms.iter_mut().filter(is_it) {
+                        let list = if is_alone { &mut term.category } else { &mut term.related };
+                        list.push(token.clone());
+                    }
+                }
+            }
+        }
+    }
+
     /// Adds what the known words tell about the terms.
     pub fn learn(&mut self, vocabulary: &Vocabulary) {
         let none = Vec::new();

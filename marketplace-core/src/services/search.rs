@@ -12,6 +12,8 @@ use std::{
 };
 
 use super::{
+    categories::require_known,
+    category_store,
     model::{Estimate, FoundServices, SearchFilter, ServiceSort},
     place::{FARTHEST, Place},
     query::{MAX_COMPLETIONS, Query, SearchCursor, Tier, Vocabulary, query_words},
@@ -67,7 +69,7 @@ type Ranked = (SearchCursor, Hit);
 /// `invalid` with each parameter that breaks a rule, or for a cursor of another order.
 pub async fn search(app: &App, filter: &SearchFilter, page: &PageRequest) -> Result<FoundServices> {
     let limit = page.checked_limit()?;
-    let query = filter.checked()?;
+    let mut query = filter.checked()?;
     let cursor = page.cursor::<SearchCursor>()?;
     if cursor.is_some_and(|cursor| cursor.sort != query.sort) {
         return Err(Error::invalid("/after", "is not a cursor that this list gave out"));
@@ -75,6 +77,12 @@ pub async fn search(app: &App, filter: &SearchFilter, page: &PageRequest) -> Res
     let now = app.now();
     let mut reader = app.db.read().await?;
     let mut conn = reader.conn();
+    if let Some(category) = filter.category {
+        require_known(&mut conn, category).await?;
+    }
+    if !query.terms.is_empty() {
+        query.name_categories(&category_store::named(&mut conn).await?);
+    }
     let mut search = Search::new(&mut conn, now, query);
     let rows = if search.query.hopeless {
         Vec::new()

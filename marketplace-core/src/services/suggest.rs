@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    model::{Category, SearchFilter, SuggestFilter, Suggestion, Suggestions},
+    category_store,
+    model::{Category, CategoryDetail, SearchFilter, SuggestFilter, Suggestion, Suggestions},
     search::Search,
     store, synonyms,
     tokenizer::{Word, words},
@@ -64,12 +65,14 @@ pub async fn suggest(app: &App, filter: &SuggestFilter) -> Result<Suggestions> {
     }
     let mut completed: Vec<(String, usize)> = counts.into_iter().collect();
     completed.sort_by_key(|(text, count)| (Reverse(*count), text.chars().count(), text.clone()));
-    let categories = if last.is_part || !kept.trim().is_empty() { Vec::new() } else { categories(&last.text) };
-    let mut items: Vec<Suggestion> = categories
-        .into_iter()
-        .take(CATEGORIES)
-        .map(|category| Suggestion { text: category.name().to_owned(), category: Some(category) })
-        .collect();
+    let mut items = if last.is_part || !kept.trim().is_empty() {
+        Vec::new()
+    } else {
+        let mut all = category_store::all(&mut conn).await?;
+        all.retain(|category| category.active);
+        categories(&last.text, &all)
+    };
+    items.truncate(CATEGORIES);
     let room = usize::try_from(limit).unwrap_or(0);
     items.truncate(room);
     let room = room - items.len();
@@ -105,10 +108,18 @@ fn completions(text: &str, beginning: &[&Word]) -> Vec<String> {
     found
 }
 
-/// Returns categories of which the name, or another word for what is done, begins with a text.
-fn categories(text: &str) -> Vec<Category> {
-    let by_name = |category: &Category| words(category.name()).iter().any(|word| word.text.starts_with(text));
-    let named: Vec<Category> = Category::ALL.iter().copied().filter(by_name).collect();
-    let others = synonyms::beginning_with(text).into_iter().filter(|category| !named.contains(category));
-    named.iter().copied().chain(others.collect::<Vec<_>>()).collect()
+/// Returns categories of which a name, or another word for what is done, begins with a text, each with that name or the English
+/// one.
+fn categories(text: &str, all: &[CategoryDetail]) -> Vec<Suggestion> {
+    let begins = |name: &&String| words(name).iter().any(|word| word.text.starts_with(text));
+    let english = |category: &CategoryDetail| Some(category.name()).map(str::to_owned).filter(|name| begins(&name));
+    let named = |category: &CategoryDetail| {
+        english(category).or_else(|| category.names.values().find(begins).cloned()).map(|name| (category.key, name))
+    };
+    let mut found: Vec<(Category, String)> = all.iter().filter_map(named).collect();
+    for key in synonyms::beginning_with(text) {
+        let other = all.iter().find(|category| category.key == key && !found.iter().any(|(known, _)| *known == key));
+        found.extend(other.map(|category| (key, category.name().to_owned())));
+    }
+    found.into_iter().map(|(key, text)| Suggestion { text, category: Some(key) }).collect()
 }

@@ -24,6 +24,7 @@ mod operation;
 mod input;
 
 mod audit;
+mod categories;
 mod connection;
 mod dashboard;
 mod general;
@@ -42,6 +43,7 @@ mod users;
 mod webhooks;
 
 pub use audit::*;
+pub use categories::*;
 pub use connection::{Connection, Guard, Request, Transport};
 pub use general::*;
 pub use input::{PlainInput, ReasonedInput};
@@ -76,4 +78,5 @@ pub fn visit(visitor: &mut impl Visitor) {
     mail::visit(visitor);
     rules::visit(visitor);
     webhooks::visit(visitor);
+    categories::visit(visitor);
 }

@@ -249,9 +249,9 @@ pub(crate) async fn list_worker_services(
     Ok(Json(services::of_worker(&ctx.app, id, &page).await?))
 }
 
-/// The kinds of services there are.
+/// The kinds of services there are, in order.
 #[utoipa::path(get, path = "/v1/categories", tag = "market", security(()),
     responses((status = 200, description = "All of them", body = Vec<CategoryInfo>)))]
-pub(crate) async fn list_categories() -> Json<Vec<CategoryInfo>> {
-    Json(services::categories())
+pub(crate) async fn list_categories(State(ctx): State<Ctx>) -> Answer<Json<Vec<CategoryInfo>>> {
+    Ok(Json(services::categories(&ctx.app).await?))
 }

@@ -242,6 +242,9 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("POST", "/v1/admin/services/{id}/reopen", "s a", none.clone()),
         ("GET", "/v1/admin/photos/{id}", "s a u", none.clone()),
         ("POST", "/v1/admin/services/{id}/photos/{photo_id}/remove", "s a", json!({"reason": "spam"})),
+        ("GET", "/v1/admin/categories", "s a u", none.clone()),
+        ("POST", "/v1/admin/categories", "a", json!({"key": "drones", "names": {"en": "Drones"}, "dry_run": true})),
+        ("PATCH", "/v1/admin/categories/{key}", "a", json!({"position": 20, "dry_run": true})),
         ("GET", "/v1/admin/rules", "s a u", none.clone()),
         (
             "POST",
@@ -388,6 +391,7 @@ async fn call(server: &Server, method: &str, path: &str, body: &Value, token: Op
         .replace("{session_id}", NOBODY)
         .replace("{photo_id}", NOBODY)
         .replace("{n}", "1")
+        .replace("{key}", "cleaning")
         .replace("{kind}", "document")
         .replace("{*rest}", "swagger-ui.css");
     let mut request = server.request(method.parse().unwrap(), &path);

@@ -2,15 +2,16 @@
 
 use marketplace_core::staff::{
     self, AfterQuery, AssignReport, AssignReportInput, ClaimAttempt, ClaimNextAttempt, ClaimNextReport, ClaimReport,
-    CloseService, Connection, CreateRule, CreateToken, CreateUser, DeleteRule, EditUser, EditUserInput, EndUserSession,
-    EscalateReport, ExportUser, FileOf, FileReason, Guard, ListAttempts, ListAudit, ListEvents, ListJobHistory,
-    ListJobs, ListMails, ListQuery, ListReports, ListReviews, ListRules, ListServices, ListThreads, ListTokens,
-    ListUserNotes, ListUserSessions, ListUsers, NewRuleInput, NewTokenInput, NewUserInput, NoteInput, NoticeInput,
-    PhotoQuery, PostNotice, ReadThread, ReadingQuery, ReasonedInput, ReleaseAttempt, ReleaseReport, RemoveMessage,
-    RemovePhoto, ReopenService, ResendUserVerification, RetryMail, RevealUser, RevokeToken, SendPasswordReset,
-    SeriesQuery, ShowAttempt, ShowJob, ShowMail, ShowReport, ShowReview, ShowSeries, ShowService, ShowStats,
-    ShowThread, ShowUser, SkipReport, SnoozeReport, SnoozeReportInput, StretchQuery, UndoDecision, UndoReport,
-    VerifyAudit, ViewAttemptFile, ViewPhoto, ViewThreadFile, WarnUser, WarningInput, WhoAmI, WhyQuery, WriteUserNote,
+    CloseService, Connection, CreateCategory, CreateRule, CreateToken, CreateUser, DeleteRule, EditCategory, EditUser,
+    EditUserInput, EndUserSession, EscalateReport, ExportUser, FileOf, FileReason, Guard, ListAttempts, ListAudit,
+    ListCategories, ListEvents, ListJobHistory, ListJobs, ListMails, ListQuery, ListReports, ListReviews, ListRules,
+    ListServices, ListThreads, ListTokens, ListUserNotes, ListUserSessions, ListUsers, NewCategoryInput, NewRuleInput,
+    NewTokenInput, NewUserInput, NoteInput, NoticeInput, PhotoQuery, PostNotice, ReadThread, ReadingQuery,
+    ReasonedInput, ReleaseAttempt, ReleaseReport, RemoveMessage, RemovePhoto, ReopenService, ResendUserVerification,
+    RetryMail, RevealUser, RevokeToken, SendPasswordReset, SeriesQuery, ShowAttempt, ShowJob, ShowMail, ShowReport,
+    ShowReview, ShowSeries, ShowService, ShowStats, ShowThread, ShowUser, SkipReport, SnoozeReport, SnoozeReportInput,
+    StretchQuery, UndoDecision, UndoReport, UpdateCategoryInput, VerifyAudit, ViewAttemptFile, ViewPhoto,
+    ViewThreadFile, WarnUser, WarningInput, WhoAmI, WhyQuery, WriteUserNote,
 };
 
 use std::sync::Arc;
@@ -38,7 +39,7 @@ use marketplace_core::{
     reports::model::{AppealVerdict, ReportAction, ReportFilter},
     reviews::model::{ReviewAction, ReviewFilter},
     rules::model::{NewRule, RuleFilter, RuleKind},
-    services::model::ServiceFilter,
+    services::model::{Category, Names, NewCategory, ServiceFilter, UpdateCategory},
     tokens::model::{NewToken, TokenFilter},
     users::model::{EditUser as EditedUser, SessionFilter},
 };
@@ -257,6 +258,13 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
         &api.call::<CreateRule>((), (), NewRuleInput::new(domain, &dry())).await.map(|made| made.changed),
     );
     script.heard(format!("rules_delete {who}"), &api.call::<DeleteRule>(rule, (), change.clone().into()).await);
+    let key: Category = "unknown".parse().unwrap();
+    let new = NewCategory { key, names: Names::new(), parent: None, position: None };
+    script.heard(format!("categories_list {who}"), &api.call::<ListCategories>((), (), ()).await.map(|_| ()));
+    let made = api.call::<CreateCategory>((), (), NewCategoryInput::new(new, &dry())).await;
+    script.heard(format!("categories_create {who}"), &made.map(|made| made.changed));
+    let input = UpdateCategoryInput::new(UpdateCategory::default(), &change);
+    script.heard(format!("categories_update {who}"), &api.call::<EditCategory>(key, (), input).await);
     let file = (thread, AttachmentId(session.0));
     let reason = FileReason { reason: AccessReason::Fraud };
     let seen = api.call::<ViewThreadFile>(file, reason, ()).await.map(|file| file.bytes.len());

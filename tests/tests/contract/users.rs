@@ -1,9 +1,10 @@
 //! Users.
 
 use marketplace_core::staff::{
-    self, Connection, CreateRule, CreateUser, DeleteRule, EditUser, EditUserInput, EndUserSession, ExportUser,
-    ListQuery, ListRules, ListUserNotes, ListUserSessions, ListUsers, NewRuleInput, NewUserInput, NoteInput,
-    ResendUserVerification, RevealUser, SendPasswordReset, ShowUser, WarnUser, WarningInput, WhyQuery, WriteUserNote,
+    self, Connection, CreateCategory, CreateRule, CreateUser, DeleteRule, EditCategory, EditUser, EditUserInput,
+    EndUserSession, ExportUser, ListCategories, ListQuery, ListRules, ListUserNotes, ListUserSessions, ListUsers,
+    NewCategoryInput, NewRuleInput, NewUserInput, NoteInput, ResendUserVerification, RevealUser, SendPasswordReset,
+    ShowUser, UpdateCategoryInput, WarnUser, WarningInput, WhyQuery, WriteUserNote,
 };
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use marketplace_core::{
     messaging::model::AccessReason,
     page::PageRequest,
     rules::model::{NewRule, RuleFilter, RuleKind},
+    services::model::{NewCategory, UpdateCategory},
     users::model::{self, SessionFilter},
 };
 
@@ -77,6 +79,29 @@ async fn repair(world: &World, script: &mut Script, lea: &Connection) {
         .heard("users_act freeze for a while", &staff::act_on_user(lea, ada, &UserAction::Freeze, timed.clone()).await);
     script.heard("users_act ban for a while", &staff::act_on_user(lea, ada, &UserAction::Ban, timed).await);
 
+    let create = async |key: &str, change: Change| {
+        let names = [("en".to_owned(), "Drones".to_owned())].into();
+        let new = NewCategory { key: key.parse().unwrap(), names, parent: None, position: None };
+        lea.call::<CreateCategory>((), (), NewCategoryInput::new(new, &change)).await
+    };
+    script.heard("categories_create dry", &create("drones", dry()).await);
+    script.heard("categories_create", &create("drones", Change::default()).await);
+    script.heard("categories_create again", &create("drones", Change::default()).await);
+    script.heard("categories_create of another's key", &create("music", Change::default()).await);
+    for (name, update) in [
+        ("hide", UpdateCategory { active: Some(false), ..UpdateCategory::default() }),
+        ("again", UpdateCategory { active: Some(false), ..UpdateCategory::default() }),
+        (
+            "rename",
+            UpdateCategory { names: [("de".into(), Some("Drohnen".into()))].into(), ..UpdateCategory::default() },
+        ),
+        ("without English", UpdateCategory { names: [("en".into(), None)].into(), ..UpdateCategory::default() }),
+    ] {
+        let input = UpdateCategoryInput::new(update, &Change::default());
+        let key = "drones".parse().unwrap();
+        script.heard(format!("categories_update {name}"), &lea.call::<EditCategory>(key, (), input).await);
+    }
+    script.heard("categories_list", &lea.call::<ListCategories>((), (), ()).await);
     let rule = |value: &str| NewRule { kind: RuleKind::BlockedDomain, value: value.into() };
     let create = async |value: &str, change: Change| {
         lea.call::<CreateRule>((), (), NewRuleInput::new(rule(value), &change)).await

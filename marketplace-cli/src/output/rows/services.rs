@@ -2,7 +2,7 @@
 
 use marketplace_core::{
     rules::model::Rule,
-    services::model::{Photo, ServiceDetail, ServiceSummary},
+    services::model::{CategoryDetail, Photo, ServiceDetail, ServiceSummary},
 };
 
 use super::{names, within};
@@ -89,6 +89,22 @@ impl Row for ServiceDetail {
 /// Returns a line about a photo.
 pub fn photo(photo: &Photo) -> String {
     format!("{}  {} × {}  {}", photo.id, photo.width, photo.height, photo.alt)
+}
+
+impl Row for CategoryDetail {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("KEY", "key", Kind::Id),
+        Column::new("NAME", "names.en", Kind::Text),
+        Column::optional("PART OF", "parent", Kind::Text),
+        Column::new("POSITION", "position", Kind::Number),
+        Column::new("ACTIVE", "active", Kind::Text),
+    ];
+    fn id() -> String {
+        "key".into()
+    }
+    fn fields() -> Vec<String> {
+        names(&["key", "names", "names.en", "parent", "position", "active", "version"])
+    }
 }
 
 impl Row for Rule {

@@ -137,6 +137,10 @@ text_enum! {
         ReportsUphold = "reports.uphold",
         /// What a decision did was taken back.
         ReportsReverse = "reports.reverse",
+        /// A category was added.
+        CategoriesCreate = "categories.create",
+        /// A category was changed.
+        CategoriesUpdate = "categories.update",
         /// A rule was made.
         RulesCreate = "rules.create",
         /// A rule was taken away.
@@ -247,7 +251,8 @@ pub struct AuditRow {
     /// What, such as `kyc.approve`.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub action: Name<AuditAction>,
-    /// `user`, `token`, `key`, `attempt`, `job`, `thread`, `message`, `service`, `review`, `report`, `rule`, `mail`, `webhook` or `database`.
+    /// `user`, `token`, `key`, `attempt`, `job`, `thread`, `message`, `service`, `review`, `report`, `category`, `rule`, `mail`, `webhook`
+    /// or `database`.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub target_kind: Name<TargetKind>,
     /// The id of the target.

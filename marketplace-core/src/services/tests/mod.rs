@@ -1,5 +1,6 @@
 //! Stories of services, on both engines.
 
+mod categories;
 mod judged;
 mod lifecycle;
 mod photos;

@@ -88,7 +88,7 @@ pub(crate) async fn pair(test: &TestApp) -> Pair {
 
 /// A thread of two people about a new, published service.
 pub(crate) async fn thread_of(test: &TestApp, client: &Actor, worker: &Actor) -> (ServiceId, ThreadId) {
-    let new = serde_json::json!({ "title": "Piano lessons", "category": services::model::Category::ALL[0] });
+    let new = serde_json::json!({ "title": "Piano lessons", "category": services::model::Category::FIRST[0] });
     let service = services::create(&test.app().by(worker), serde_json::from_value(new).unwrap()).await.unwrap().id;
     services::publish(&test.app().by(worker), service).await.unwrap();
     let new = OpenThread { service_id: service, content: None, client_msg_id: None };

@@ -1,0 +1,150 @@
+//! Operations with which admins manage categories, and with which everybody reads them.
+
+use super::{
+    category::{Category, CategoryDetail, CategoryInfo, MAX_CATEGORIES, NewCategory, UpdateCategory, check_names},
+    category_store as store,
+};
+use crate::{
+    app::App,
+    base::{
+        change::Changed,
+        error::{Error, Result},
+        page::Page,
+        permission::Permission,
+    },
+    operation::Operation,
+    platform::db::Conn,
+    records::{
+        audit::{self, AuditAction, Entry},
+        target::TargetKind,
+    },
+};
+
+/// Between the places of two categories, so that another one fits.
+const STEP: i64 = 10;
+
+/// Returns the categories that services can be of, in order.
+///
+/// # Errors
+/// Errors of the database.
+pub async fn categories(app: &App) -> Result<Vec<CategoryInfo>> {
+    let mut all = store::all(&mut app.db.read().await?.conn()).await?;
+    all.retain(|category| category.active);
+    let info = |category: CategoryDetail| {
+        let name = category.name().to_owned();
+        CategoryInfo { code: category.key, name, names: category.names, parent: category.parent }
+    };
+    Ok(all.into_iter().map(info).collect())
+}
+
+/// Returns every category, in order.
+///
+/// # Errors
+/// `forbidden` without the permission.
+pub async fn staff_categories(op: &Operation) -> Result<Page<CategoryDetail>> {
+    op.actor().require(Permission::ServicesRead)?;
+    let items = store::all(&mut op.db.read().await?.conn()).await?;
+    Ok(Page { items, next: None })
+}
+
+/// Adds a category. The same again changes nothing.
+///
+/// # Errors
+/// `invalid` with each field that breaks a rule; `conflict` with the one that has the key already; `forbidden` without the
+/// permission.
+pub async fn create_category(op: &Operation, new: NewCategory) -> Result<Changed<CategoryDetail>> {
+    op.actor().require(Permission::UsersAdmin)?;
+    let names = check_names(&new.names)?;
+
+    op.write(unit!(|op, conn| {
+        store::take_turn(conn).await?;
+        let all = store::all(conn).await?;
+        let last = all.last().map_or(0, |category| category.position);
+        let position = new.position.unwrap_or(last.saturating_add(STEP));
+        if let Some(there) = all.iter().find(|category| category.key == new.key) {
+            let is_same = there.names == names
+                && there.parent == new.parent
+                && new.position.is_none_or(|at| at == there.position);
+            return if is_same {
+                Ok(Changed { changed: false, item: there.clone() })
+            } else {
+                Err(Error::conflict("there is a category with this key", there))
+            };
+        }
+        if all.len() >= MAX_CATEGORIES {
+            return Err(Error::conflict(
+                "there are too many categories",
+                serde_json::json!({ "most": MAX_CATEGORIES }),
+            ));
+        }
+        let NewCategory { key, parent, .. } = new;
+        let made = CategoryDetail { key, names, parent, position, active: true, version: 1 };
+        check_parent(&all, &made)?;
+        store::put(conn, &made, true, op.now()).await?;
+        record(&op, conn, AuditAction::CategoriesCreate, &made).await?;
+        Ok(Changed { changed: true, item: made })
+    }))
+    .await
+}
+
+/// Changes a category. Searches know its names from then on. What changes nothing makes no new version.
+///
+/// # Errors
+/// `not_found` when there is none; `invalid` with each field that breaks a rule; `forbidden` without the permission;
+/// `precondition_failed` at another version.
+pub async fn update_category(op: &Operation, key: Category, update: UpdateCategory) -> Result<Changed<CategoryDetail>> {
+    op.actor().require(Permission::UsersAdmin)?;
+
+    op.write(unit!(|op, conn| {
+        store::take_turn(conn).await?;
+        let all = store::all(conn).await?;
+        let before = all.iter().find(|category| category.key == key).ok_or_else(|| Error::not_found("category"))?;
+        op.check_version(before.version)?;
+        let mut after = update.apply(before)?;
+        if after == *before {
+            return Ok(Changed { changed: false, item: after });
+        }
+        check_parent(&all, &after)?;
+        after.version += 1;
+        store::put(conn, &after, after.names != before.names, op.now()).await?;
+        record(&op, conn, AuditAction::CategoriesUpdate, &after).await?;
+        Ok(Changed { changed: true, item: after })
+    }))
+    .await
+}
+
+/// Checks that a category is part of another one that is part of none: there are two levels.
+fn check_parent(all: &[CategoryDetail], category: &CategoryDetail) -> Result<()> {
+    let Some(parent) = category.parent else { return Ok(()) };
+    let found = all.iter().find(|other| other.key == parent && other.key != category.key && other.parent.is_none());
+    let has_parts = all.iter().any(|other| other.parent == Some(category.key));
+    if found.is_some() && !has_parts {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "/parent",
+        "must be another category, and there are two levels: neither has more above or below",
+    ))
+}
+
+async fn record(op: &Operation, conn: &mut Conn<'_>, action: AuditAction, category: &CategoryDetail) -> Result<()> {
+    let CategoryDetail { parent, position, active, .. } = category;
+    let metadata = serde_json::json!({ "parent": parent, "position": position, "active": active });
+    let target = category.key.to_string();
+    audit::append(op, conn, Entry { action, target_kind: TargetKind::Category, target, reason: None, metadata }).await
+}
+
+/// Refuses a category that services cannot newly be of.
+pub(super) async fn require_active(conn: &mut Conn<'_>, key: Category) -> Result<()> {
+    if store::is_active(conn, key).await? == Some(true) { Ok(()) } else { Err(unknown()) }
+}
+
+/// Refuses a category that there is not.
+pub(super) async fn require_known(conn: &mut Conn<'_>, key: Category) -> Result<()> {
+    // Those from the start are never taken away.
+    if Category::FIRST.contains(&key) || store::is_active(conn, key).await?.is_some() { Ok(()) } else { Err(unknown()) }
+}
+
+fn unknown() -> Error {
+    Error::invalid("/category", "is none of the categories (`GET /v1/categories`)")
+}

@@ -1,0 +1,67 @@
+//! SQL queries for categories.
+
+use super::category::{Category, CategoryDetail};
+use crate::{
+    base::{
+        error::{Error, Result},
+        time::Timestamp,
+    },
+    platform::db::Conn,
+};
+
+#[derive(sqlx_macros::FromRow)]
+struct Row {
+    key: Category,
+    names: String,
+    parent: Option<Category>,
+    position: i64,
+    active: bool,
+    version: i64,
+}
+
+impl Row {
+    fn detail(self) -> Result<CategoryDetail> {
+        let names = serde_json::from_str(&self.names).map_err(Error::internal)?;
+        let Self { key, parent, position, active, version, .. } = self;
+        Ok(CategoryDetail { key, names, parent, position, active, version })
+    }
+}
+
+/// Returns every category, in order. There are few.
+pub(super) async fn all(conn: &mut Conn<'_>) -> Result<Vec<CategoryDetail>> {
+    let rows = q!(conn => all Row,
+        "SELECT key, names, parent, position, active, version FROM categories ORDER BY position, key")?;
+    rows.into_iter().map(Row::detail).collect()
+}
+
+/// Returns those whose names admins wrote.
+pub(super) async fn named(conn: &mut Conn<'_>) -> Result<Vec<CategoryDetail>> {
+    let rows = q!(conn => all Row,
+        "SELECT key, names, parent, position, active, version FROM categories WHERE named ORDER BY key")?;
+    rows.into_iter().map(Row::detail).collect()
+}
+
+/// Returns whether services can be of a category; `None` when there is none.
+pub(super) async fn is_active(conn: &mut Conn<'_>, key: Category) -> Result<Option<bool>> {
+    Ok(q!(conn => optval bool, "SELECT active FROM categories WHERE key = $1", key)?)
+}
+
+/// Has changes of categories take turns until the end of the transaction. SQLite has only one writer anyway.
+pub(super) async fn take_turn(conn: &mut Conn<'_>) -> Result<()> {
+    if let Conn::Pg(_) = conn {
+        // The number identifies this lock; no other lock uses it.
+        q!(conn => exec, [sqlite: "SELECT 1", pg: "SELECT pg_advisory_xact_lock(7305804386)"])?;
+    }
+    Ok(())
+}
+
+/// Stores a category, a new one or a changed one.
+pub(super) async fn put(conn: &mut Conn<'_>, category: &CategoryDetail, named: bool, now: Timestamp) -> Result<()> {
+    let names = serde_json::to_string(&category.names).map_err(Error::internal)?;
+    q!(conn => exec,
+        "INSERT INTO categories (key, names, parent, position, active, named, version, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+         ON CONFLICT (key) DO UPDATE SET names = excluded.names, parent = excluded.parent, position = excluded.position, \
+         active = excluded.active, named = categories.named OR excluded.named, version = excluded.version, updated_at = excluded.updated_at",
+        category.key, names, category.parent, category.position, category.active, named, category.version, now)?;
+    Ok(())
+}
