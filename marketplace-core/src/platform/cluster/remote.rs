@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::base::error::Result;
+use crate::{base::error::Result, platform::load::Waited};
 
 /// The result of counting one call against a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,10 @@ pub(crate) trait ClusterStore: fmt::Debug + Send + Sync {
     async fn logged_in(&self, login: &Login, penalties: &Penalties) -> Result<()>;
     /// Tells the other servers to look.
     async fn wake(&self) -> Result<()>;
+    /// Returns how many requests were sent, how long they took, and how many failed.
+    fn requests(&self) -> Waited {
+        Waited::default()
+    }
     /// Calls `woken` on each wake-up of another server, until the connection breaks.
     async fn listen(&self, woken: &(dyn Fn() + Send + Sync)) -> Result<()>;
 }
