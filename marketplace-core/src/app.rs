@@ -90,6 +90,11 @@ impl App {
         self.wake.subscribe()
     }
 
+    /// Returns the requests to Redis since the program started; `None` where none is configured.
+    pub fn redis_requests(&self) -> Option<crate::load::Waited> {
+        self.shared.requests()
+    }
+
     /// Notifies those who follow the event log that it may have grown. Called after the commit of what appended to it.
     pub fn wake(&self) {
         // Nobody listening is fine.

@@ -150,5 +150,5 @@ pub mod testing;
 
 pub use base::{call_context, error, ids, money, page, random, text, time};
 pub use operations::{copy, doctor};
-pub use platform::{config, db, health, keys, limiter, tls};
+pub use platform::{config, db, health, keys, limiter, load, tls};
 pub use records::{audit, events, idempotency, mail, webhooks};

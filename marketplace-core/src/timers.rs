@@ -85,6 +85,8 @@ text_enum! {
         Kyc = "kyc",
         /// Flagged reviews.
         Flags = "flags",
+        /// Reports.
+        Reports = "reports",
     }
 }
 
@@ -139,6 +141,12 @@ pub struct TimerState {
     pub failing: Option<String>,
     /// Runs and items that failed.
     pub failures: u64,
+    /// Runs that came to their end.
+    pub runs: u64,
+    /// Things that these runs did.
+    pub done: u64,
+    /// How long all runs took together.
+    pub busy: Duration,
 }
 
 /// The state of a kind of due work in the database, whichever server did it.
@@ -185,6 +193,9 @@ pub(crate) struct Slot {
     failing: Option<String>,
     pub failure: Option<String>,
     failures: u64,
+    runs: u64,
+    done: u64,
+    busy: Duration,
 }
 
 /// An item that failed.
@@ -228,13 +239,16 @@ impl Timers {
     }
 
     /// Records the outcome of a run. Writes one log line at each change.
-    pub fn ran(&self, timer: Timer, outcome: &Result<u64>, now: Timestamp) {
+    pub fn ran(&self, timer: Timer, outcome: &Result<u64>, now: Timestamp, took: Duration) {
         let mut inner = self.inner();
         let slot = inner.slots.entry(timer).or_default();
         slot.last_run = Some(now);
+        slot.busy += took;
         match outcome {
             Ok(done) => {
                 slot.last_success = Some(now);
+                slot.runs += 1;
+                slot.done += done;
                 // While what failed rests there is nothing to do, which tells nothing.
                 let is_told = *done > 0 || timer != Timer::FileDeletions;
                 if is_told && slot.failing.take().is_some() {
@@ -299,8 +313,8 @@ impl Timers {
         let inner = self.inner();
         let state = |timer: &Timer| {
             let slot = inner.slots.get(timer).cloned().unwrap_or_default();
-            let Slot { last_success, last_failure, failing, failures, .. } = slot;
-            TimerState { timer: *timer, last_success, last_failure, failing, failures }
+            let Slot { last_success, last_failure, failing, failures, runs, done, busy, .. } = slot;
+            TimerState { timer: *timer, last_success, last_failure, failing, failures, runs, done, busy }
         };
         Timer::ALL.iter().map(state).collect()
     }

@@ -35,6 +35,7 @@ mod network;
 mod openapi;
 pub mod options;
 mod problem;
+mod process;
 mod representation;
 mod router;
 mod routes;
@@ -43,6 +44,7 @@ pub mod service_manager;
 mod slot;
 mod stop;
 mod tls;
+mod trace;
 
 pub use live::description as frames_description;
 pub use options::Options;

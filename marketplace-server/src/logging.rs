@@ -35,7 +35,7 @@ where
     };
     let file =
         file.map(|file| tracing_subscriber::fmt::layer().json().flatten_event(true).with_ansi(false).with_writer(file));
-    let subscriber = Registry::default().with(terminal.and_then(file).with_filter(filter(&log.level)?));
+    let subscriber = Registry::default().with(terminal.and_then(file).with_filter(filter(&log.level, log.access)?));
     Ok((subscriber, guard))
 }
 
@@ -52,8 +52,9 @@ fn daily_file(dir: &std::path::Path) -> Result<(NonBlocking, WorkerGuard)> {
     Ok(tracing_appender::non_blocking(file))
 }
 
-/// Parses a level or a filter. A level alone applies to this program; libraries then log from `warn` on.
-fn filter(level: &str) -> Result<EnvFilter> {
+/// Parses a level or a filter. A level alone applies to this program; libraries then log from `warn` on. The access log has no
+/// level: it is wanted or not.
+fn filter(level: &str, access: bool) -> Result<EnvFilter> {
     let bad = |error: &dyn std::fmt::Display| {
         let rule = format!(
             "`{level}` is no filter ({error}); it must be error, warn, info, debug, trace, or like info,marketplace_core=debug"
@@ -73,6 +74,7 @@ fn filter(level: &str) -> Result<EnvFilter> {
         text.push_str(library);
         text.push_str("=info");
     }
+    text.push_str(if access { ",access=info" } else { ",access=off" });
     // PostgreSQL's notices, such as "already exists, skipping" after CREATE … IF NOT EXISTS.
     text.push_str(",sqlx::postgres::notice=warn");
     EnvFilter::builder().parse(&text).map_err(|error| bad(&error))
@@ -94,17 +96,17 @@ mod tests {
     #[test]
     fn filters() {
         for good in ["error", "info", "trace", "info,marketplace_core=debug", "debug"] {
-            assert!(filter(good).is_ok(), "{good}");
+            assert!(filter(good, false).is_ok(), "{good}");
         }
         for bad in ["", "loud", "info,marketplace_core=loud"] {
-            let error = filter(bad).unwrap_err().to_string();
+            let error = filter(bad, true).unwrap_err().to_string();
             assert!(error.contains("log.level"), "{error}");
         }
     }
 
     #[test]
     fn libraries_stay_quiet_even_at_trace() {
-        assert!(filter("trace").unwrap().to_string().contains("h2=info"));
-        assert!(filter("trace,h2=trace").unwrap().to_string().contains("h2=info"));
+        assert!(filter("trace", true).unwrap().to_string().contains("h2=info"));
+        assert!(filter("trace,h2=trace", false).unwrap().to_string().contains("h2=info"));
     }
 }

@@ -1,12 +1,18 @@
 //! Metrics for Prometheus. Handles are looked up once per route, method and status, so that a request costs a few atomic
 //! additions and no formatting.
 
-use std::{collections::HashMap, sync::OnceLock, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt::{Display, Write as _},
+    sync::OnceLock,
+    time::Duration,
+};
 
 use axum::http::{Method, StatusCode};
 use marketplace_core::{
     app::App,
     health::ComponentState,
+    load::{DatabaseLoad, PoolLoad, Waited},
     time::Timestamp,
     timers::{Queue, TimerState},
     webhooks::Backlog,
@@ -14,9 +20,12 @@ use marketplace_core::{
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use crate::episode::Episode;
+use crate::{episode::Episode, process::Process};
 
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
+
+/// The commit that was built, where the build says so.
+const COMMIT: Option<&str> = option_env!("MARKETPLACE_COMMIT");
 
 /// Upper ends of the histogram's buckets, in seconds.
 const BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -32,6 +41,7 @@ pub(crate) struct Metrics {
     routes: HashMap<Box<str>, Route>,
     /// Requests whose path matches no route.
     unmatched: Route,
+    started: Timestamp,
     /// Open connections.
     pub connections: Gauge,
     /// Connections that were closed because others needed their places more.
@@ -68,8 +78,14 @@ pub(crate) struct Core {
     pub mails: (i64, i64),
     /// What waits for webhooks and what failed, and how long the oldest has waited.
     pub webhooks: (Backlog, Duration),
+    /// How long the oldest waiting mail has waited.
+    pub oldest_mail: Duration,
     /// How long the oldest of each queue has waited for staff.
     pub queues: Vec<(Queue, Duration)>,
+    /// How busy the database is.
+    pub database: DatabaseLoad,
+    /// The requests to Redis, where one is configured.
+    pub redis: Option<Waited>,
 }
 
 impl Core {
@@ -82,6 +98,9 @@ impl Core {
             timers: app.timers(),
             mails: app.mail_counts(),
             webhooks: (webhooks, age(webhooks.oldest_at)),
+            oldest_mail: age(app.oldest_mail()),
+            database: app.db.load(),
+            redis: app.redis_requests(),
             queues: app.oldest_waiting().into_iter().map(|(queue, since)| (queue, age(since))).collect(),
         }
     }
@@ -94,8 +113,8 @@ impl std::fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Creates the recorder of a server with these routes, as the router writes them.
-    pub fn new(routes: impl IntoIterator<Item = String>) -> Self {
+    /// Creates the recorder of a server that started then, with these routes, as the router writes them.
+    pub fn new(routes: impl IntoIterator<Item = String>, started: Timestamp) -> Self {
         let builder = PrometheusBuilder::new();
         // The only error is an empty list of buckets.
         let builder = builder.set_buckets(BUCKETS).unwrap_or_else(|_| PrometheusBuilder::new());
@@ -158,6 +177,7 @@ impl Metrics {
             event_lag: recorder.register_gauge(&Key::from_static_name("event_lag_seconds"), &METADATA),
             routes: routes.into_iter().map(|path| (path.into_boxed_str(), Route::default())).collect(),
             unmatched: Route::default(),
+            started,
             recorder,
         }
     }
@@ -223,12 +243,105 @@ impl Metrics {
         for (queue, age) in &core.queues {
             gauge("queue_oldest_seconds", vec![Label::new("queue", queue.as_str())]).set(age.as_secs_f64());
         }
-        self.handle.render()
+        let mut page = Page(self.handle.render());
+        page.process(self.started);
+        page.core(core);
+        page.0
     }
 
     /// Moves samples into the histograms' buckets; without it they pile up until the metrics are read.
     pub fn upkeep(&self) {
         self.handle.run_upkeep();
+    }
+}
+
+/// Metrics that are read when they are asked for, in Prometheus's text format: the recorder has no counters of seconds.
+struct Page(String);
+
+impl Page {
+    /// Adds a metric with its values by label; a label is written as `pool="read"`.
+    fn add<L: Display>(&mut self, kind: &str, name: &str, help: &str, values: impl IntoIterator<Item = (L, f64)>) {
+        let mut values = values.into_iter().peekable();
+        if values.peek().is_none() {
+            return;
+        }
+        // Writing into memory does not fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (labels, value) in values {
+            let labels = labels.to_string();
+            let _ = match labels.as_str() {
+                "" => writeln!(self.0, "{name} {value}"),
+                labels => writeln!(self.0, "{name}{{{labels}}} {value}"),
+            };
+        }
+        self.0.push('\n');
+    }
+
+    fn one(&mut self, kind: &str, name: &str, help: &str, value: f64) {
+        self.add(kind, name, help, [("", value)]);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a time in seconds")]
+    fn process(&mut self, started: Timestamp) {
+        let build = format!("version=\"{}\",commit=\"{}\"", env!("CARGO_PKG_VERSION"), COMMIT.unwrap_or("unknown"));
+        self.add("gauge", "build_info", "The build of this server.", [(build, 1.0)]);
+        let at = started.unix_seconds() as f64;
+        self.one("gauge", "process_start_time_seconds", "When the server started, in seconds since 1970.", at);
+        let Some(process) = Process::now() else { return };
+        self.one("gauge", "process_resident_memory_bytes", "Memory in RAM.", process.resident);
+        self.one("counter", "process_cpu_seconds_total", "Time on processors.", process.cpu);
+        self.one("gauge", "process_threads", "Threads.", process.threads);
+        self.one("gauge", "process_open_fds", "Open files and connections.", process.open_files);
+        if process.max_files.is_finite() {
+            self.one("gauge", "process_max_fds", "The limit of open files and connections.", process.max_files);
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    fn core(&mut self, core: &Core) {
+        let age = core.oldest_mail.as_secs_f64();
+        self.one("gauge", "mail_oldest_seconds", "How long the oldest waiting mail has waited; 0 without one.", age);
+        let kinds = |value: fn(&TimerState) -> f64| {
+            core.timers.iter().map(move |state| (format!("kind=\"{}\"", state.timer.as_str()), value(state)))
+        };
+        let runs = kinds(|state| state.runs as f64);
+        self.add("counter", "timer_runs_total", "Runs of due work that came to their end, by kind.", runs);
+        let done = kinds(|state| state.done as f64);
+        self.add("counter", "timer_items_total", "Things that due work did, by kind.", done);
+        let busy = kinds(|state| state.busy.as_secs_f64());
+        self.add("counter", "timer_busy_seconds_total", "Time that due work took, by kind.", busy);
+
+        let pools = &core.database.pools;
+        let states = |load: &PoolLoad| {
+            let pool = load.pool;
+            [("busy", load.busy), ("idle", load.idle)]
+                .map(|(state, count)| (format!("pool=\"{pool}\",state=\"{state}\""), count as f64))
+        };
+        let connections = pools.iter().flat_map(states);
+        self.add("gauge", "database_connections", "Open connections to the database, by pool and state.", connections);
+        let by_pool = |value: fn(&PoolLoad) -> f64| {
+            pools.iter().map(move |load| (format!("pool=\"{}\"", load.pool), value(load)))
+        };
+        let limits = by_pool(|load| load.limit as f64);
+        self.add("gauge", "database_connections_max", "How many connections a pool may have.", limits);
+        let waits = by_pool(|load| load.waited.count as f64);
+        self.add("counter", "database_waits_total", "Callers that found all connections of a pool lent.", waits);
+        let time = by_pool(|load| load.waited.time.as_secs_f64());
+        self.add("counter", "database_wait_seconds_total", "Time that callers waited for a connection.", time);
+        let failed = by_pool(|load| load.waited.failed as f64);
+        self.add("counter", "database_waits_failed_total", "Callers that waited for a connection in vain.", failed);
+        let waiting = core.database.units_waiting as f64;
+        self.one("gauge", "database_write_queue", "Units of work that wait for their turn to write.", waiting);
+
+        let Some(redis) = core.redis else { return };
+        self.one("counter", "redis_requests_total", "Requests to Redis.", redis.count as f64);
+        self.one(
+            "counter",
+            "redis_request_seconds_total",
+            "Time that requests to Redis took.",
+            redis.time.as_secs_f64(),
+        );
+        self.one("counter", "redis_requests_failed_total", "Requests to Redis that failed.", redis.failed as f64);
     }
 }
 
@@ -242,7 +355,7 @@ mod tests {
 
     #[test]
     fn requests_are_counted_by_route_and_status() {
-        let metrics = Metrics::new(["/v1/me".to_owned()]);
+        let metrics = Metrics::new(["/v1/me".to_owned()], Timestamp::EPOCH);
         for _ in 0..3 {
             metrics.record(Some("/v1/me"), &Method::GET, StatusCode::OK, Duration::from_millis(2));
         }
@@ -258,7 +371,7 @@ mod tests {
 
     #[test]
     fn unknown_paths_make_no_new_series() {
-        let metrics = Metrics::new(["/v1/me".to_owned()]);
+        let metrics = Metrics::new(["/v1/me".to_owned()], Timestamp::EPOCH);
         metrics.record(Some("/v1/guess/1"), &Method::GET, StatusCode::NOT_FOUND, Duration::ZERO);
         assert!(!metrics.render(&Core::default()).contains("guess"));
     }

@@ -47,7 +47,7 @@ use crate::{
     network::Network,
     problem::{PendingProblem, Problem},
     representation::{self, Wish},
-    slot,
+    slot, trace,
 };
 
 /// Responses up to this many bytes are not counted while they wait for their clients: there is one for each request in
@@ -107,6 +107,7 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let began = Instant::now();
         let id = request_id(request.headers(), &self.layer.ids);
+        let trace_id = trace::id(request.headers()).map(str::to_owned);
         let ctx = self.layer.ctx.clone();
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>().cloned();
@@ -148,7 +149,8 @@ where
                 if let Some(unread) = unread.filter(|_| status != StatusCode::REQUEST_TIMEOUT) {
                     unread.discard(ctx.options.body_window).await;
                 }
-                write_problem(&mut response, &id, &method, route.as_ref());
+                let ids = (&id, trace_id.as_deref());
+                write_problem(&mut response, ids, &method, route.as_ref());
                 wish.fulfil(&mut response, &ctx).await;
             }
             if status != StatusCode::SWITCHING_PROTOCOLS {
@@ -159,8 +161,22 @@ where
             ctx.metrics.record(route, &method, status, took);
             let (name, route) = (id.to_str().unwrap_or_default(), route.unwrap_or("unmatched"));
             ctx.denials.log(status, name, &method, route, context.user);
+            if ctx.app.config.log.access {
+                tracing::info!(
+                    target: "access",
+                    request_id = name,
+                    trace_id,
+                    %method,
+                    route,
+                    status = status.as_u16(),
+                    bytes = response.body().size_hint().exact(),
+                    millis = took.as_secs_f64() * 1e3,
+                    "answered"
+                );
+            }
             tracing::debug!(
                 request_id = name,
+                trace_id,
                 %method,
                 route,
                 status = status.as_u16(),
@@ -327,7 +343,12 @@ async fn name_place(response: &mut Response, path: &str) {
     *response.body_mut() = Body::from(body);
 }
 
-fn write_problem(response: &mut Response, id: &HeaderValue, method: &axum::http::Method, route: Option<&MatchedPath>) {
+fn write_problem(
+    response: &mut Response,
+    (id, trace_id): (&HeaderValue, Option<&str>),
+    method: &axum::http::Method,
+    route: Option<&MatchedPath>,
+) {
     let unwritten = match response.extensions_mut().remove::<PendingProblem>() {
         Some(unwritten) => unwritten,
         None if response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json") => return,
@@ -342,6 +363,7 @@ fn write_problem(response: &mut Response, id: &HeaderValue, method: &axum::http:
             ($level:ident) => {
                 tracing::$level!(
                     request_id = id.to_str().unwrap_or_default(),
+                    trace_id,
                     %method,
                     route = route.map_or("unmatched", MatchedPath::as_str),
                     status = response.status().as_u16(),

@@ -75,7 +75,7 @@ pub(crate) fn with_options(app: App, options: Options, ending: Ending) -> Result
     let (api, description) = api();
     let paths = description.paths.paths.keys().cloned();
     let others = routes::docs::PATHS.into_iter().chain(routes::pages::PATHS).chain([routes::ops::METRICS]);
-    let metrics = Metrics::new(paths.chain(others.map(str::to_owned)));
+    let metrics = Metrics::new(paths.chain(others.map(str::to_owned)), app.now());
     let cors = cors(&app.config.cors_origins, app.config.cookies)?;
     let ctx = Ctx::new(app, options, ByAddress::new(&description), metrics, ending);
     let mut router = api

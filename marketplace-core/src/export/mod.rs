@@ -40,6 +40,7 @@ use crate::{
     },
     messaging::model::AccessReason,
     operation::Operation,
+    platform::health,
     records::{
         audit::{self, AuditAction},
         target::TargetKind,
@@ -130,7 +131,7 @@ async fn begin(op: &Operation, user: UserId, reason: Option<AccessReason>) -> Re
     tokio::spawn(async move {
         let _turn = turn;
         if let Err(error) = Box::pin(fill::fill(&op, user, Archive::new(pieces.clone()))).await {
-            tracing::warn!(?error, "an export ended early");
+            health::log_failure(&error, "an export ended early");
             // A reader who has gone away does not hear it.
             let _ = pieces.send(Err(error)).await;
         }

@@ -5,13 +5,15 @@
 //! ([`App::run_due`]). The state of each is kept in memory ([`App::timers`]) and, once a minute, in the database,
 //! where a command beside the server can read it ([`crate::timers::recorded`]).
 
+use std::time::Instant;
+
 use crate::{
     app::App,
     auth,
     base::{error::Result, time::Timestamp},
     jobs, kyc, messaging, notifications, oidc, operations, profiles,
     records::{audit, events, idempotency, mail, webhooks},
-    reviews, services,
+    reports, reviews, services,
     timers::{self, Timer},
     tokens, users,
 };
@@ -46,7 +48,10 @@ impl Timer {
             Self::ApiTokens => tokens::prune(app).await,
             Self::Series => messaging::count_hours(app).await,
             Self::AuditSeals => audit::seal_left(app).await,
-            Self::TimerRecords => crate::scheduled::record(app).await,
+            Self::TimerRecords => {
+                reports::note_oldest(app).await?;
+                crate::scheduled::record(app).await
+            }
         }
     }
 }
@@ -57,8 +62,9 @@ impl Timer {
 /// When the kind as a whole failed: a dependency is away, or it took too long. Items that failed alone are counted in
 /// [`App::timers`] and tried again after a pause.
 pub async fn run(app: &App, timer: Timer) -> Result<u64> {
+    let begun = Instant::now();
     let outcome = crate::scheduled::contained(timer.limit(), timer.work(app)).await;
-    app.timers.ran(timer, &outcome, app.now());
+    app.timers.ran(timer, &outcome, app.now(), begun.elapsed());
     outcome
 }
 

@@ -20,7 +20,10 @@ use crate::{
         time::Timestamp,
     },
     operation::Operation,
-    platform::access_token::{self as token, Opaque},
+    platform::{
+        access_token::{self as token, Opaque},
+        health,
+    },
     records::events::{self, EventKind},
 };
 
@@ -91,8 +94,8 @@ pub async fn finish_login(
 
 /// Returns the address of the page, with what went wrong: the code and the public text.
 fn told(mut page: url::Url, error: &Error) -> url::Url {
-    if let Some(inside) = error.internal_text() {
-        tracing::warn!(inside, "a login through a provider failed");
+    if error.internal_text().is_some() {
+        health::log_failure(error, "a login through a provider failed");
     }
     page.query_pairs_mut().append_pair("error", error.code().as_str()).append_pair("error_description", error.detail());
     page

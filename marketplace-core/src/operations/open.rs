@@ -38,7 +38,8 @@ impl App {
     /// Opens everything, and creates what is missing. Migrates SQLite by itself; rejects a PostgreSQL database whose
     /// schema is outdated, and a SQLite database that cannot be written.
     pub async fn open(config: Config) -> Result<Self> {
-        let options = OpenOptions { connections: config.connections(), ..OpenOptions::default() };
+        let slow = config.log.slow_statement();
+        let options = OpenOptions { connections: config.connections(), slow, ..OpenOptions::default() };
         Self::open_with(config, options, Arc::new(SystemClock), Arc::new(OsRandom)).await
     }
 

@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use crate::base::text_enum::text_enum;
+use crate::base::{error::Error, text_enum::text_enum};
 
 text_enum! {
     /// Something that can fail while the rest goes on.
@@ -111,6 +111,16 @@ impl Health {
 
     fn slot(&self, component: Component) -> Option<&Slot> {
         self.0.get(component as usize)
+    }
+}
+
+/// Logs what failed in the background. While something that it needs is away there is no line: that component has its own, and a
+/// thousand things that fail because of it add nothing.
+pub fn log_failure(error: &Error, what: &'static str) {
+    if error.code().retryable() {
+        tracing::debug!(?error, "{what}");
+    } else {
+        tracing::warn!(?error, "{what}");
     }
 }
 

@@ -11,6 +11,7 @@ pub mod folders;
 pub mod health;
 pub mod keys;
 pub mod limiter;
+pub mod load;
 pub(crate) mod mailer;
 pub mod new_file;
 #[cfg(feature = "oidc")]

@@ -41,5 +41,5 @@ pub use ops::{
     appeal, appeal_by_link, assign, claim, decide, decide_appeal, decisions, escalate, file, list, next, own, release,
     show, skip, snooze, undo,
 };
-pub(crate) use ops::{decisions_about, erase, filed_by};
+pub(crate) use ops::{decisions_about, erase, filed_by, note_oldest};
 pub(crate) use store::counts;

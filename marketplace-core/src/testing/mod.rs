@@ -277,7 +277,8 @@ impl TestApp {
         config.limits.writes_per_account_minute = 0;
         config.limits.uploads_per_account_minute = 0;
         change(&mut config);
-        let options = OpenOptions { connections: 6, ..OpenOptions::default() };
+        let slow = config.log.slow_statement();
+        let options = OpenOptions { connections: 6, slow, ..OpenOptions::default() };
         let db = Db::open(&url, options).await.unwrap();
         db.migrate().await.unwrap();
         db.close().await;

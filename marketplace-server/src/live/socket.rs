@@ -265,7 +265,8 @@ impl Socket {
     }
 
     fn refused(&self, error: &Error, thread: ThreadId, name: Option<&str>) -> String {
-        if let Some(inside) = error.internal_text() {
+        // What is away has its own line in the log.
+        if let Some(inside) = error.internal_text().filter(|_| !error.code().retryable()) {
             let user = self.place.listener.user;
             tracing::error!(%user, code = error.code().as_str(), inside, "a frame failed");
         }

@@ -16,6 +16,7 @@ mod kyc;
 mod limits;
 mod live;
 mod market;
+mod monitoring;
 mod problems;
 mod representation;
 mod secrets;

@@ -46,6 +46,29 @@ async fn both_versions_of_http_are_spoken_over_tls() {
     assert_eq!(one.get(&url).send().await.unwrap().version(), reqwest::Version::HTTP_11);
     // Plain HTTP on that port is no request.
     assert!(server.get("/healthz").send().await.is_err());
+
+    // The renewed certificate is used once it is read again, and one that is no good is not.
+    let trusting = |pem: Vec<u8>| {
+        let root = reqwest::Certificate::from_pem(&pem).unwrap();
+        reqwest::Client::builder().tls_certs_only([root]).build().unwrap()
+    };
+    let renewed = Pems::new();
+    for name in ["cert.pem", "key.pem"] {
+        std::fs::copy(renewed.file(name), pems.file(name)).unwrap();
+    }
+    let cert = std::fs::read(renewed.file("cert.pem")).unwrap();
+    assert!(trusting(cert.clone()).get(&url).send().await.is_err());
+    server.stop.reload();
+    let mut tries = 0;
+    while trusting(cert.clone()).get(&url).send().await.is_err() {
+        tries += 1;
+        assert!(tries < 200, "the certificate stays");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    std::fs::write(pems.file("cert.pem"), "nothing").unwrap();
+    server.stop.reload();
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert_eq!(trusting(cert).get(&url).send().await.unwrap().status(), 200);
     server.stop().await;
 }
 

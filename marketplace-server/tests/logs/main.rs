@@ -24,7 +24,8 @@ use marketplace_core::{
 };
 use serde_json::{Value, json};
 
-use harness::{Server, server};
+use harness::{Server, server_with};
+use marketplace_server::Options;
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -45,6 +46,7 @@ const PHONE: &str = "+447700900123";
 const PASSWORD: &str = "canary password 1";
 const NEW_PASSWORD: &str = "canary password 2";
 const QUERY: &str = "canaryquery";
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const NOTE: &str = "canary note about somebody";
 
 /// The newest mail's link token.
@@ -82,7 +84,8 @@ async fn story(server: &Server) -> Vec<String> {
     let tokens: Value = login.json().await.unwrap();
     let access = tokens["access_token"].as_str().unwrap().to_owned();
     let refresh = tokens["refresh_token"].as_str().unwrap().to_owned();
-    server.get("/v1/me").bearer_auth(&access).send().await.unwrap();
+    let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
+    server.get("/v1/me").header("traceparent", parent).bearer_auth(&access).send().await.unwrap();
     assert_eq!(server.get("/v1/admin/users").bearer_auth(&access).send().await.unwrap().status(), 403);
     server.get(&format!("/v1/me?q={QUERY}")).bearer_auth(format!("{access}x")).send().await.unwrap();
     post("/v1/auth/password/forgot", json!({"email": EMAIL})).send().await.unwrap();
@@ -118,14 +121,16 @@ async fn story(server: &Server) -> Vec<String> {
 fn no_secret_and_no_personal_datum_is_logged() {
     let captured = Captured::default();
     let folder = tempfile::tempdir().unwrap();
-    let log = Log { format: LogFormat::Json, level: "trace".into(), dir: None };
+    let log =
+        Log { format: LogFormat::Json, level: "trace".into(), access: true, slow_statement_ms: 1, ..Log::default() };
+    let settings = log.clone();
     let writer = captured.clone();
     let (subscriber, guard) =
         marketplace_server::logging::subscriber(&log, folder.path(), move || writer.clone(), false).unwrap();
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let secrets = runtime.block_on(async {
-        let server = server().await;
+        let server = server_with(|config| config.log = settings.clone(), Options::default()).await;
         let secrets = story(&server).await;
         server.stop().await;
         secrets
@@ -157,6 +162,10 @@ fn no_secret_and_no_personal_datum_is_logged() {
         found("a login failed: unknown address or wrong password", &whose);
         let forbidden = |fields: &Value| fields["route"] == "/v1/admin/users" && fields["status"] == 403;
         found("refused", &|fields| forbidden(fields) && whose(fields) && fields["request_id"].is_string());
+        let is_access =
+            |fields: &Value| fields["target"] == "access" && fields["route"] == "/v1/me" && fields["status"] == 200;
+        found("answered", &|fields| is_access(fields) && fields["trace_id"] == TRACE && fields["millis"].is_number());
+        assert!(lines.iter().any(|line| line["target"] == "sqlx::query"), "{place} has no slow statement");
         found("refused", &|fields| fields["status"] == 401 && fields["route"] == "/v1/me");
         found("refused", &|fields| fields["status"] == 422 && fields["route"] == "/v1/auth/login");
     }

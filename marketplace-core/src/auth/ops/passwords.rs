@@ -21,7 +21,7 @@ use crate::{
         principal::Principal,
     },
     operation::Operation,
-    platform::{access_token as token, db::Conn, passwords::Fit},
+    platform::{access_token as token, db::Conn, health, passwords::Fit},
     records::{
         events::{self, EventKind},
         mail::Template,
@@ -58,7 +58,7 @@ pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Res
             .boxed()
         });
         if let Err(error) = sent.await {
-            tracing::warn!(?error, "a mail was asked for and not recorded");
+            health::log_failure(&error, "a mail was asked for and not recorded");
         }
     };
     tokio::spawn(part_of(current(), work));

@@ -24,7 +24,7 @@ use crate::{
         text::check_name,
     },
     operation::Operation,
-    platform::access_token as token,
+    platform::{access_token as token, health},
     records::{
         events::{self, EventKind},
         mail::Template,
@@ -147,7 +147,7 @@ pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) ->
             .boxed()
         });
         if let Err(error) = sent.await {
-            tracing::warn!(?error, "a mail was asked for and not recorded");
+            health::log_failure(&error, "a mail was asked for and not recorded");
         }
     };
     tokio::spawn(part_of(current(), work));

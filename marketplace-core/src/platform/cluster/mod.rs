@@ -24,7 +24,7 @@ pub(crate) use self::bus::Heard;
 pub(crate) use self::remote::{ClusterStore, Login, Penalties, Spent};
 use crate::{
     base::error::Result,
-    platform::{config::Config, health::Health},
+    platform::{config::Config, health::Health, load::Waited},
 };
 
 /// The shared state; see the [module](self). Cheap to clone.
@@ -66,6 +66,11 @@ impl Cluster {
     /// Returns the store, if there is one.
     pub fn remote(&self) -> Option<&Arc<dyn ClusterStore>> {
         self.0.as_deref().map(|several| &several.remote)
+    }
+
+    /// Returns the requests to the store, if there is one.
+    pub fn requests(&self) -> Option<Waited> {
+        self.remote().map(|remote| remote.requests())
     }
 
     /// Tells the other servers to look, soon. Several calls in quick succession are merged into one.

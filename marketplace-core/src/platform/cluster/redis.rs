@@ -13,7 +13,7 @@
 
 use std::{
     sync::{Arc, LazyLock, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -34,6 +34,7 @@ use crate::{
     platform::{
         config::Secret,
         health::{Component, Health},
+        load::{Waited, Waits},
     },
 };
 
@@ -117,6 +118,7 @@ struct Inner {
     /// The name of this server in wake-ups.
     name: String,
     health: Health,
+    requests: Waits,
 }
 
 /// The state of the connection.
@@ -145,6 +147,7 @@ impl Redis {
             channel: format!("{PREFIX}{}:look", database.unwrap_or_default()),
             name: hex::encode(random::bytes::<8>(random)),
             health: health.clone(),
+            requests: Waits::default(),
         });
         tokio::spawn(restore(Arc::downgrade(&inner), 0));
         Ok(Self(inner))
@@ -158,7 +161,10 @@ impl Redis {
         let Ok(Ok(Link::Up(connection, number))) = known.await.map(|link| link.map(|link| link.clone())) else {
             return Err(unavailable("Redis is of no use just now"));
         };
-        match timeout(PATIENCE, question(connection)).await {
+        let since = Instant::now();
+        let answer = timeout(PATIENCE, question(connection)).await;
+        self.0.requests.over(since, !matches!(answer, Ok(Ok(_))));
+        match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 if is_of_no_use(&error) {
@@ -305,6 +311,10 @@ impl ClusterStore for Redis {
         let mut script = LOGGED_IN.key(pair);
         script.key(account).key(known).arg(penalties.known.as_secs().max(1));
         self.ask(async |mut redis| script.invoke_async::<()>(&mut redis).await).await
+    }
+
+    fn requests(&self) -> Waited {
+        self.0.requests.so_far()
     }
 
     async fn wake(&self) -> Result<()> {

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use async_trait::async_trait;
 
 use super::bus::Heard;
-use crate::base::error::Result;
+use crate::{base::error::Result, platform::load::Waited};
 
 /// The result of counting one call against a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,4 +58,8 @@ pub(crate) trait ClusterStore: fmt::Debug + Send + Sync {
     async fn pass(&self, note: &str) -> Result<()>;
     /// Calls `heard` on each wake-up and note of another server, until the connection breaks.
     async fn listen(&self, heard: &(dyn for<'n> Fn(Heard<'n>) + Send + Sync)) -> Result<()>;
+    /// Returns how many requests were sent, how long they took, and how many failed.
+    fn requests(&self) -> Waited {
+        Waited::default()
+    }
 }

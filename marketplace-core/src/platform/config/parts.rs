@@ -1,6 +1,6 @@
 //! The tables of the configuration and their defaults.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use url::Url;
@@ -59,6 +59,10 @@ pub struct Log {
     pub format: LogFormat,
     /// `error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,sqlx=warn`.
     pub level: String,
+    /// Whether each request is logged: id, method, route, status and time; no addresses, no queries, no accounts.
+    pub access: bool,
+    /// Statements that take at least this many milliseconds are logged, without their values; 0 logs none.
+    pub slow_statement_ms: u64,
     /// Whether log lines also go to daily files; not needed where something else keeps what the program prints.
     pub files: bool,
     /// Folder of the rotating file; default `<data_dir>/logs`.
@@ -186,9 +190,23 @@ pub struct Retention {
     pub kyc_files_expired_days: u32,
 }
 
+impl Log {
+    /// Returns from when on a statement counts as slow, when such are logged.
+    pub fn slow_statement(&self) -> Option<Duration> {
+        Some(self.slow_statement_ms).filter(|millis| *millis > 0).map(Duration::from_millis)
+    }
+}
+
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Pretty, level: "info".into(), files: true, dir: None }
+        Self {
+            format: LogFormat::Pretty,
+            level: "info".into(),
+            access: false,
+            slow_statement_ms: 0,
+            files: true,
+            dir: None,
+        }
     }
 }
 impl Default for Argon2 {

@@ -16,7 +16,10 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOp
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{DbError, error::storage_failures};
-use crate::platform::health::{Component, Health};
+use crate::platform::{
+    health::{Component, Health},
+    load::{PoolLoad, Waits},
+};
 
 /// How long a caller waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,6 +45,7 @@ struct Cluster {
     /// Idle connections. The last one returned is lent first, as its pages are in memory.
     idle: Mutex<Vec<Idle>>,
     health: Health,
+    waits: Waits,
     /// Whether a task is checking if the database can be read again.
     is_suspected: AtomicBool,
 }
@@ -57,8 +61,8 @@ impl Connections {
     pub fn new(options: SqliteConnectOptions, count: u32, health: Health) -> Self {
         let count = count.max(1);
         let permits = Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(1)));
-        let is_suspected = AtomicBool::new(false);
-        Self(Arc::new(Cluster { options, count, permits, idle: Mutex::default(), health, is_suspected }))
+        let (is_suspected, waits) = (AtomicBool::new(false), Waits::default());
+        Self(Arc::new(Cluster { options, count, permits, idle: Mutex::default(), health, waits, is_suspected }))
     }
 
     /// Adds a connection that is already open.
@@ -72,10 +76,12 @@ impl Connections {
         let permits = &self.0.permits;
         let permit = match Arc::clone(permits).try_acquire_owned() {
             Ok(permit) => permit,
-            Err(_) => tokio::time::timeout(PATIENCE, Arc::clone(permits).acquire_owned())
-                .await
-                .map_err(|_| sqlx::Error::PoolTimedOut)?
-                .map_err(|_| sqlx::Error::PoolClosed)?,
+            Err(_) => {
+                let since = Instant::now();
+                let permit = tokio::time::timeout(PATIENCE, Arc::clone(permits).acquire_owned()).await;
+                self.0.waits.over(since, !matches!(permit, Ok(Ok(_))));
+                permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?
+            }
         };
         let known = self.0.idle().pop();
         let lent = match known {
@@ -89,6 +95,13 @@ impl Connections {
             },
         };
         Ok(Lent { lent: Some(lent), connections: self.clone(), permit: Some(permit), failures: storage_failures() })
+    }
+
+    /// Returns how busy they are.
+    pub fn load(&self, pool: &'static str) -> PoolLoad {
+        let limit = usize::try_from(self.0.count).unwrap_or(1);
+        let busy = limit.saturating_sub(self.0.permits.available_permits());
+        PoolLoad { pool, limit, busy, idle: self.0.idle().len(), waited: self.0.waits.so_far() }
     }
 
     /// Opens an additional connection for the caller alone, which waits up to `patience` for locks.

@@ -52,6 +52,7 @@ use std::{
 
 use connections::Connections;
 use futures::{FutureExt, future::BoxFuture};
+use log::LevelFilter;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{
     ConnectOptions,
@@ -70,6 +71,7 @@ use crate::{
         folders::make_private_folder,
         health::{Component, Health},
         limiter::Key,
+        load::DatabaseLoad,
         sqlite_url::{Mode, SqliteUrl},
     },
 };
@@ -130,6 +132,8 @@ pub struct OpenOptions {
     pub cache_kib: u32,
     /// Whether a missing SQLite database is created. When `false`, a mistyped path creates nothing.
     pub create: bool,
+    /// Statements that take longer are logged, with their text and without what was bound.
+    pub slow: Option<Duration>,
 }
 
 impl OpenOptions {
@@ -142,7 +146,7 @@ impl OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { connections: 8, group_commit: true, cache_kib: 64 * 1024, create: true }
+        Self { connections: 8, group_commit: true, cache_kib: 64 * 1024, create: true, slow: None }
     }
 }
 
@@ -189,7 +193,8 @@ impl Db {
             }
             return Self::open_kept(sqlite_file::options(path, access), options, health).await.map_err(opening);
         }
-        let base = sqlite_file::options(path, access)
+        let base = sqlite_file::options(path, access);
+        let base = logging_slow(base, options.slow)
             .create_if_missing(is_created)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
@@ -244,7 +249,7 @@ impl Db {
             Error::invalid("/database_url", "must be sqlite://PATH or postgres://user:password@host/database")
         })?;
         let place = format!("{}:{}/{}", connect.get_host(), connect.get_port(), connect.get_database().unwrap_or(""));
-        let connect = connect.statement_cache_capacity(512).disable_statement_logging();
+        let connect = logging_slow(connect.statement_cache_capacity(512).disable_statement_logging(), options.slow);
         let health = Health::default();
         let prober = postgres::Prober::default();
         let pool = |limits, size| postgres::Pool::new(connect.clone(), limits, size, prober.clone(), health.clone());
@@ -259,6 +264,20 @@ impl Db {
     /// uses.
     pub fn health(&self) -> &Health {
         &self.2
+    }
+
+    /// Returns how busy it is.
+    pub fn load(&self) -> DatabaseLoad {
+        match &self.0 {
+            Inner::Sqlite { read, write, queue, .. } => DatabaseLoad {
+                pools: vec![read.load("read"), write.load("write")],
+                units_waiting: queue.max_capacity() - queue.capacity(),
+            },
+            Inner::Postgres { pool, patient, .. } => {
+                let ((usual, waiting), (long, long_waiting)) = (pool.load("usual"), patient.load("long"));
+                DatabaseLoad { pools: vec![usual, long], units_waiting: waiting + long_waiting }
+            }
+        }
     }
 
     /// Returns the engine of this database.
@@ -423,6 +442,14 @@ impl Db {
         };
         q!(&mut reader.conn() => val i64, "SELECT CAST(1 AS BIGINT)")?;
         Ok(())
+    }
+}
+
+/// Has statements logged that take longer than `limit`.
+fn logging_slow<O: ConnectOptions>(options: O, limit: Option<Duration>) -> O {
+    match limit {
+        Some(limit) => options.log_slow_statements(LevelFilter::Warn, limit),
+        None => options,
     }
 }
 

@@ -41,7 +41,7 @@ use crate::{
         time::Timestamp,
     },
     platform::{
-        health::{Component, Health},
+        health::{self, Component, Health},
         keys::Keys,
         slots::{Hanging, Slots},
     },
@@ -310,7 +310,7 @@ impl FileStore {
             let this = self.clone();
             tokio::spawn(async move {
                 if let Err(error) = this.delete(&key).await {
-                    tracing::warn!(?error, key, "a file that nobody needs stays until the next sweep");
+                    health::log_failure(&error, "a file that nobody needs stays until the next sweep");
                 }
             });
         }

@@ -74,6 +74,13 @@ impl<K: Copy + Eq + Hash> Turns<K> {
     }
 }
 
+impl<K: Copy + Eq + Hash> Turns<K> {
+    /// Returns how many callers wait.
+    pub fn waiting(&self) -> usize {
+        self.0.lock().waiting
+    }
+}
+
 impl<K: Copy + Eq + Hash> Inner<K> {
     fn lock(&self) -> MutexGuard<'_, State<K>> {
         // No code panics while the numbers change.

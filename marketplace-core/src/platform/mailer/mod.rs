@@ -41,6 +41,8 @@ pub(crate) struct Mailer {
     pub sent: AtomicU64,
     pub waiting: AtomicI64,
     pub failed: AtomicI64,
+    /// When the oldest waiting one was queued, in microseconds; 0 for none.
+    pub oldest: AtomicI64,
     pub folder: PathBuf,
     pub texts: Texts,
     pub disk: Slots,
@@ -60,6 +62,7 @@ impl Mailer {
             sent: AtomicU64::default(),
             waiting: AtomicI64::default(),
             failed: AtomicI64::default(),
+            oldest: AtomicI64::default(),
             folder: config.mail_dir(),
             texts: Texts::load(config.mail_texts.as_deref())?,
             disk: Slots::new(4, PATIENCE, "the folder of mails does not answer"),

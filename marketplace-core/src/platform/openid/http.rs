@@ -1,5 +1,10 @@
 //! Requests to a provider: no redirects, bounded time, bounded size, and only over encrypted connections.
 
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -7,6 +12,9 @@ use crate::base::error::{Error, Result};
 
 /// Maximum size of a response, in bytes.
 const MAX_ANSWER: usize = 256 * 1024;
+
+/// Time without another line about failing providers, however many logins fail.
+const QUIET: Duration = Duration::from_mins(1);
 
 /// The content of a request besides its URL.
 pub(crate) enum Ask {
@@ -37,7 +45,16 @@ impl Reply {
 /// Returns the error for a provider that does not work correctly. The details are only for the log, and are written here,
 /// as no health state says which provider fails, or whether all requests to it do.
 pub(crate) fn away(inside: String) -> Error {
-    tracing::warn!(inside, "a provider of social login fails");
+    static LAST: Mutex<Option<(Instant, u64)>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    match &mut *last {
+        Some((at, left_out)) if at.elapsed() < QUIET => *left_out += 1,
+        before => {
+            let left_out = before.replace((Instant::now(), 0)).map_or(0, |(_, count)| count);
+            tracing::warn!(inside, left_out, "a provider of social login fails");
+        }
+    }
+    drop(last);
     Error::unavailable("the provider cannot be reached, or does not answer as it should; try again", inside)
 }
 

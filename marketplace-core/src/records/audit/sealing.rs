@@ -33,6 +33,7 @@ use crate::{
     operation::Operation,
     platform::{
         db::{Conn, Engine},
+        health,
         keys::Keys,
     },
 };
@@ -74,7 +75,7 @@ async fn seal(app: &App, rows: Vec<StoredRow>) {
     };
     let outcome = tokio::time::timeout(PATIENCE, sealing).await;
     if let Err(error) = outcome.unwrap_or_else(|elapsed| Err(Error::unavailable("the audit log is locked", elapsed))) {
-        tracing::warn!(?error, "rows of the audit log wait to be sealed");
+        health::log_failure(&error, "rows of the audit log wait to be sealed");
     }
 }
 

@@ -33,6 +33,7 @@ use crate::{
     base::{
         error::{Error, Result},
         ids::UserId,
+        time::Timestamp,
     },
 };
 
@@ -47,6 +48,11 @@ impl App {
     /// at 10,000.
     pub fn mail_counts(&self) -> (i64, i64) {
         (self.mailer.waiting.load(Ordering::Relaxed), self.mailer.failed.load(Ordering::Relaxed))
+    }
+
+    /// Returns when the oldest waiting mail was queued, as of the latest count.
+    pub fn oldest_mail(&self) -> Option<Timestamp> {
+        Some(self.mailer.oldest.load(Ordering::Relaxed)).filter(|micros| *micros > 0).map(Timestamp::from_micros)
     }
 }
 

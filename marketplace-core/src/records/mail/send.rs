@@ -59,6 +59,7 @@ async fn count(app: &App, now: Timestamp) -> Result<()> {
         let counted = store::backlog(&app.db).await?;
         mailer.waiting.store(counted.waiting, Ordering::Relaxed);
         mailer.failed.store(counted.failed, Ordering::Relaxed);
+        mailer.oldest.store(counted.oldest_at.map_or(0, Timestamp::micros), Ordering::Relaxed);
         mailer.post.counted_at.store(now.micros(), Ordering::Relaxed);
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{NEWEST, Record, account, record, require_handler, view};
 use crate::{
     accounts::model::Status,
+    app::App,
     base::{
         change::Changed,
         error::{Error, Result},
@@ -24,7 +25,17 @@ use crate::{
         row::{Case, Claiming, held},
         store::{self, NewClaim, Seeker, Waiting},
     },
+    timers::Queue,
 };
+
+/// Notes since when the oldest case waits, for the metrics.
+pub(crate) async fn note_oldest(app: &App) -> Result<()> {
+    let mut reader = app.db.read().await?;
+    let oldest = store::oldest(&mut reader.conn(), app.now()).await?;
+    drop(reader);
+    app.timers.set_oldest(Queue::Reports, oldest);
+    Ok(())
+}
 
 /// The age from which looking at a case renews its claim, so that most looks write nothing.
 const RENEW_AFTER: Duration = Duration::from_secs(60);

@@ -13,7 +13,7 @@ use futures::FutureExt;
 use sqlx::Connection;
 use sqlx::postgres::PgConnectOptions;
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
 };
 
@@ -30,6 +30,7 @@ use crate::{
         },
         health::{Component, Health},
         limiter::{Key, Turn, Turns, network},
+        load::{PoolLoad, Waits},
     },
 };
 
@@ -88,6 +89,7 @@ struct Cluster {
     /// When to retry while the server cannot be reached.
     again: Mutex<Option<Instant>>,
     health: Health,
+    waits: Waits,
 }
 
 #[derive(Debug)]
@@ -138,15 +140,15 @@ impl Pool {
             locked,
             again,
             health,
+            waits: Waits::default(),
         }))
     }
 
     /// Borrows a connection that works, as far as is known.
     pub(in crate::platform::db) async fn acquire(&self) -> Result<PgLease, DbError> {
-        let place = match timeout(PATIENCE, Arc::clone(&self.0.places).acquire_owned()).await {
-            Ok(Ok(place)) => place,
-            Ok(Err(_)) => return Err(DbError::Unreachable(sqlx::Error::PoolClosed)),
-            Err(_) => return Err(DbError::Busy(sqlx::Error::PoolTimedOut)),
+        let place = match Arc::clone(&self.0.places).try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => self.place().await?,
         };
         let mut conn = self.known().await;
         if conn.is_none() {
@@ -157,6 +159,26 @@ impl Pool {
             conn.watch.aside = Some(Arc::clone(&self.0.aside));
         }
         Ok(PgLease { conn, pool: self.clone() })
+    }
+
+    /// Waits for a place.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, DbError> {
+        let since = std::time::Instant::now();
+        let place = timeout(PATIENCE, Arc::clone(&self.0.places).acquire_owned()).await;
+        self.0.waits.over(since, !matches!(place, Ok(Ok(_))));
+        match place {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) => Err(DbError::Unreachable(sqlx::Error::PoolClosed)),
+            Err(_) => Err(DbError::Busy(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    /// Returns how busy the connections are, and how many units wait for a turn to write.
+    pub(in crate::platform::db) fn load(&self, pool: &'static str) -> (PoolLoad, usize) {
+        let limit = usize::try_from(self.0.size).unwrap_or(1);
+        let busy = limit.saturating_sub(self.0.places.available_permits());
+        let load = PoolLoad { pool, limit, busy, idle: lock(&self.0.idle).len(), waited: self.0.waits.so_far() };
+        (load, self.0.callers.waiting() + self.0.own.waiting())
     }
 
     /// Borrows a connection for a unit that has its turn.
