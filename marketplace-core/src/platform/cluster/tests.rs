@@ -171,7 +171,7 @@ mod real {
                 let (server, count, heard) = (server.clone(), count.clone(), heard.clone());
                 tokio::spawn(async move {
                     server
-                        .carry(move || {
+                        .carry(move |_| {
                             count.fetch_add(1, Ordering::SeqCst);
                             heard.notify_one();
                         })
