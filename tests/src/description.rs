@@ -86,13 +86,17 @@ mod tests {
             let status = StatusCode::from_u16(status).unwrap();
             fault(&Method::GET, "/v1/categories", status, Some(kind), body.as_bytes())
         };
-        let music = r#"[{"code": "music", "name": "Music"}]"#;
+        let music = r#"[{"code": "music", "name": "Music", "names": {"en": "Music"}, "parent": null}]"#;
         assert_eq!(categories(200, "application/json", music), None);
         for (status, kind, body) in [
             (418, "application/json", music),
             (200, "text/plain", music),
             (200, "application/json", "[{"),
-            (200, "application/json", r#"[{"code": "spaceflight", "name": "Music"}]"#),
+            (
+                200,
+                "application/json",
+                r#"[{"code": "Space flight", "name": "Music", "names": {"en": "Music"}, "parent": null}]"#,
+            ),
             (200, "application/json", r#"[{"code": "music"}]"#),
             (429, "application/problem+json", r#"{"code": "rate_limited"}"#),
         ] {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | what can be reported and why, decisions, texts | [`model`] |
 //! | what is possible with a case, and when | `row.rs` |
-//! | filing, appeals, what each side is told | `ops/file.rs` |
+//! | filing, appeals, what each side is told | `ops/file.rs`, `ops/by_link.rs` |
 //! | the queue: claims, skipping, putting off, assigning, escalating | `ops/queue.rs` |
 //! | decisions, undo, appeals | `ops/decide.rs` |
 //! | what a decision does, and takes back | `ops/actions.rs` |

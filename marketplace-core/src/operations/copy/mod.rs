@@ -45,6 +45,8 @@ const MIGRATIONS: &str = "_sqlx_migrations";
 const HEAD: &str = "audit_head";
 /// Table that has a row since a program opened the target, which the source's row replaces.
 const MARKS: &str = "event_marks";
+/// Table that has rows since the migrations, which the source's rows replace unless somebody changed them.
+const CATEGORIES: &str = "categories";
 /// Tables into which a server writes when it opens a new database; the source's rows replace these. See
 /// [`begun_with`].
 const BEGUN: [&str; 2] = ["key_check", "audit_keys"];
@@ -278,7 +280,7 @@ impl Table {
         to: &mut PgConn,
         count: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<u64> {
-        if self.name == HEAD || self.name == MARKS || BEGUN.contains(&&*self.name) {
+        if [HEAD, MARKS, CATEGORIES].contains(&&*self.name) || BEGUN.contains(&&*self.name) {
             bulk::execute(&mut Conn::Pg(to), format!("DELETE FROM {}", quoted(&self.name))).await?;
         }
         let names: Vec<&str> = self.columns.iter().map(|column| &*column.name).collect();
@@ -437,6 +439,7 @@ async fn lock_empty(target: &mut PgConn, tables: &[Table]) -> Result<()> {
         let condition = match &*table.name {
             HEAD => "WHERE seq > 0",
             MARKS => "WHERE FALSE",
+            CATEGORIES => "WHERE version > 1 OR named",
             _ => "",
         };
         let text = format!("SELECT count(*) FROM (SELECT 1 FROM {} {condition} LIMIT 1) AS found", quoted(&table.name));

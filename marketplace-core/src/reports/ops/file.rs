@@ -3,9 +3,7 @@
 use super::{NEWEST, Record, record, tell};
 use crate::{
     accounts::model::Status,
-    actor::{Actor, SignedIn},
-    app::App,
-    auth::{self, ClientInfo},
+    actor::SignedIn,
     base::{
         error::{Error, Result},
         ids::{CaseId, MessageId, ReportId, ReviewId, ServiceId, ThreadId, UserId},
@@ -22,8 +20,8 @@ use crate::{
     records::{audit::AuditAction, events::EventKind},
     reports::{
         model::{
-            MAX_REPORTS, MAX_TEXT, NewAppeal, NewReport, OwnDecision, OwnReport, ReportAction, ReportEventKind,
-            ReportOutcome, ReportStatus, ReportTarget, ReportedContent, ReportedMessage,
+            MAX_REPORTS, MAX_TEXT, NewAppeal, NewReport, OwnDecision, OwnReport, ReportEventKind, ReportOutcome,
+            ReportStatus, ReportTarget, ReportedContent, ReportedMessage,
         },
         row::stored,
         store::{self, NewRow, OwnRow, Target},
@@ -32,7 +30,7 @@ use crate::{
 };
 
 /// Decisions about a person that they see.
-const MOST_DECISIONS: i64 = 200;
+pub(super) const MOST_DECISIONS: i64 = 200;
 /// Messages of a reported thread that are kept.
 const KEPT: i64 = 20;
 
@@ -216,44 +214,14 @@ pub async fn appeal(op: &Operation, id: CaseId, new: &NewAppeal) -> Result<OwnDe
     op.write(unit!(|op, conn| { appeal_in(&op, conn, me, id, text).await })).await
 }
 
-/// Appeals for a banned person, who has the link from the mail about the ban, against the decision with this number; without one,
-/// against the newest one that banned them and can be appealed against. The link goes on working. Nobody is logged in, so the
-/// audit log says `system`.
-///
-/// # Errors
-/// `invalid` for a link that does not count; otherwise those of [`appeal`].
-pub async fn appeal_by_link(
-    app: &App,
-    client: &ClientInfo,
-    one_time: &str,
-    decision: Option<CaseId>,
-    new: &NewAppeal,
+/// Appeals for a person, inside a transaction.
+pub(super) async fn appeal_in(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    me: UserId,
+    id: CaseId,
+    text: String,
 ) -> Result<OwnDecision> {
-    let text = check_text("/text", new.text.trim(), 1, MAX_TEXT)?;
-    let me = auth::owner_of_link(app, client, one_time).await?;
-
-    app.by(&Actor::System)
-        .write(unit!(|op, conn| {
-            let id = match decision {
-                Some(id) => id,
-                None => newest_ban(conn, me, op.now()).await?,
-            };
-            appeal_in(&op, conn, me, id, text).await
-        }))
-        .await
-}
-
-/// Returns the newest decision that banned a person; one that can still be appealed against, if there is any.
-async fn newest_ban(conn: &mut Conn<'_>, me: UserId, now: Timestamp) -> Result<CaseId> {
-    let cases = store::about(conn, me, NEWEST, MOST_DECISIONS).await?;
-    let mut bans: Vec<OwnDecision> = cases.iter().filter_map(|case| case.own(now)).collect();
-    bans.retain(|made| made.actions.contains(&ReportAction::Ban));
-    let open = bans.iter().find(|made| made.appeal_until.is_some());
-    let none = || Error::not_found("decision that can be appealed against here; answer the mail");
-    open.or(bans.first()).map(|made| made.id).ok_or_else(none)
-}
-
-async fn appeal_in(op: &Operation, conn: &mut Conn<'_>, me: UserId, id: CaseId, text: String) -> Result<OwnDecision> {
     let now = op.now();
     // In the same words as for one that is not there: a stranger learns nothing.
     let none = || Error::not_found(format_args!("report {id}"));

@@ -1,14 +1,16 @@
 //! The use cases of reports, one function each.
 
 mod actions;
+mod by_link;
 mod decide;
 mod erase;
 mod file;
 mod queue;
 
+pub use by_link::appeal_by_link;
 pub use decide::{decide, decide_appeal, undo};
 pub(crate) use erase::{decisions_about, erase, filed_by};
-pub use file::{appeal, appeal_by_link, decisions, file, own};
+pub use file::{appeal, decisions, file, own};
 pub(crate) use queue::note_oldest;
 pub use queue::{assign, claim, escalate, list, next, release, show, skip, snooze};
 

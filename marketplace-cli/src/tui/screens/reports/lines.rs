@@ -147,6 +147,12 @@ fn filed(report: &FiledReport, ctx: &Ctx, wrapped: &dyn Fn(&str, &str) -> Vec<Li
         if !whole.is_empty() {
             out.extend(wrapped(&format!("“{whole}”"), "  "));
         }
+        for photo in &content.photos {
+            out.extend(wrapped(&format!("photo {} {}", photo.id, photo.alt), "  "));
+        }
+        if !content.photos.is_empty() {
+            out.extend(wrapped("marketplace services photo ID shows one", "  "));
+        }
         if content.messages.len() > 1 {
             for message in &content.messages {
                 let sender = message.sender_id.map_or_else(|| "notice".to_owned(), |id| text::short_id(&id));
