@@ -26,6 +26,7 @@ use crate::{
         passwords::{Hasher, breached::Breached},
         rounds::Rounds,
     },
+    rules::matcher::RuleCache,
     timers::Timers,
 };
 
@@ -67,6 +68,8 @@ pub struct App {
     pub(crate) mailer: Arc<crate::platform::mailer::Mailer>,
     /// The state of due work.
     pub(crate) timers: Arc<Timers>,
+    /// The rules that texts are held against.
+    pub(crate) rules: Arc<RuleCache>,
 }
 
 impl App {

@@ -47,6 +47,8 @@ text_enum! {
         OldNotifications = "old_notifications",
         /// Files that no message carries are forgotten.
         LooseFiles = "loose_files",
+        /// What rules caught becomes reports.
+        RuleReports = "rule_reports",
         /// Reviews whose window has closed are published.
         Reviews = "reviews",
         /// Keys that another program made are noticed.
@@ -81,6 +83,8 @@ text_enum! {
         Kyc = "kyc",
         /// Flagged reviews.
         Flags = "flags",
+        /// Cases of reports.
+        Reports = "reports",
     }
 }
 

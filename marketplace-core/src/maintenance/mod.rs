@@ -11,7 +11,7 @@ use crate::{
     base::{error::Result, time::Timestamp},
     jobs, kyc, messaging, notifications, oidc, operations, profiles,
     records::{audit, events, idempotency, mail},
-    reviews, services,
+    reports, reviews, services,
     timers::{self, Timer},
     tokens, users,
 };
@@ -33,6 +33,7 @@ impl Timer {
             Self::Notifications => notifications::run_due(app).await,
             Self::OldNotifications => notifications::prune(app).await,
             Self::LooseFiles => messaging::run_due(app).await,
+            Self::RuleReports => reports::file_caught(app).await,
             Self::Reviews => reviews::run_due(app).await,
             Self::Keys => refresh_keys(app).await,
             Self::Events => events::prune(app).await,

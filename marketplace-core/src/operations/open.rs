@@ -126,6 +126,7 @@ impl App {
             wake: broadcast::channel(16).0,
             mailer: Arc::new(mailer),
             timers: Arc::default(),
+            rules: Arc::default(),
         };
         if !app.db.is_kept() {
             events::settle(&app).await?;

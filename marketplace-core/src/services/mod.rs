@@ -31,7 +31,7 @@
 //! # }
 //! ```
 
-mod characters;
+pub(crate) mod characters;
 mod index_sync;
 mod index_text;
 mod languages;
@@ -48,7 +48,7 @@ mod suggest;
 mod summary;
 mod synonyms;
 mod tiles;
-mod tokenizer;
+pub(crate) mod tokenizer;
 mod typos;
 
 pub use index_sync::learn;

@@ -1,9 +1,10 @@
 //! Users.
 
 use marketplace_core::staff::{
-    self, Connection, CreateRule, CreateUser, DeleteRule, EditUser, EditUserInput, EndUserSession, ExportUser,
-    ListQuery, ListRules, ListUserNotes, ListUserSessions, ListUsers, NewRuleInput, NewUserInput, NoteInput,
-    ResendUserVerification, RevealUser, SendPasswordReset, ShowUser, WarnUser, WarningInput, WhyQuery, WriteUserNote,
+    self, Connection, CreateRule, CreateUser, DeleteRule, EditRule, EditRuleInput, EditUser, EditUserInput,
+    EndUserSession, ExportUser, ListQuery, ListRules, ListUserNotes, ListUserSessions, ListUsers, NewRuleInput,
+    NewUserInput, NoteInput, ResendUserVerification, RevealUser, SendPasswordReset, ShowUser, TestRule, TestRuleInput,
+    WarnUser, WarningInput, WhyQuery, WriteUserNote,
 };
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use marketplace_core::{
     },
     messaging::model::AccessReason,
     page::PageRequest,
-    rules::model::{NewRule, RuleFilter, RuleKind},
+    rules::model::{NewRule, RuleEdit, RuleFilter, RuleKind},
     users::model::{self, SessionFilter},
 };
 
@@ -77,7 +78,7 @@ async fn repair(world: &World, script: &mut Script, lea: &Connection) {
         .heard("users_act freeze for a while", &staff::act_on_user(lea, ada, &UserAction::Freeze, timed.clone()).await);
     script.heard("users_act ban for a while", &staff::act_on_user(lea, ada, &UserAction::Ban, timed).await);
 
-    let rule = |value: &str| NewRule { kind: RuleKind::BlockedDomain, value: value.into() };
+    let rule = |value: &str| NewRule::new(RuleKind::BlockedDomain, value);
     let create = async |value: &str, change: Change| {
         lea.call::<CreateRule>((), (), NewRuleInput::new(rule(value), &change)).await
     };
@@ -89,6 +90,18 @@ async fn repair(world: &World, script: &mut Script, lea: &Connection) {
     script.heard("rules_create bad", &create("no domain", Change::default()).await);
     let rules = lea.call::<ListRules>((), ListQuery::new(&RuleFilter::default(), &all), ()).await;
     script.heard("rules_list", &rules);
+    let edit = RuleEdit { note: Patch::Set("disposable".into()), ..RuleEdit::default() };
+    let edit = EditRuleInput::new(edit, &Change::default());
+    script.heard("rules_edit", &lea.call::<EditRule>(id, (), edit).await);
+    let trial = TestRuleInput {
+        kind: RuleKind::ContactDetails,
+        value: "any".into(),
+        places: None,
+        examples: Some(20),
+        after: None,
+        if_version: None,
+    };
+    script.heard("rules_test", &lea.call::<TestRule>((), (), trial).await);
     script.heard("rules_delete", &lea.call::<DeleteRule>(id, (), Change::default().into()).await);
     script.heard("rules_delete again", &lea.call::<DeleteRule>(id, (), Change::default().into()).await);
 }

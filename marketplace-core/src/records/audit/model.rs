@@ -137,6 +137,10 @@ text_enum! {
         ReportsReverse = "reports.reverse",
         /// A rule was made.
         RulesCreate = "rules.create",
+        /// A rule was changed.
+        RulesEdit = "rules.edit",
+        /// A rule was tried on what people wrote, and some of that was shown.
+        RulesTest = "rules.test",
         /// A rule was taken away.
         RulesDelete = "rules.delete",
         /// A token for scripts was created.

@@ -1,11 +1,13 @@
 //! The use cases of reports, one function each.
 
 mod actions;
+mod caught;
 mod decide;
 mod erase;
 mod file;
 mod queue;
 
+pub(crate) use caught::file_caught;
 pub use decide::{decide, decide_appeal, undo};
 pub(crate) use erase::{decisions_about, erase, filed_by};
 pub use file::{appeal, decisions, file, own};
