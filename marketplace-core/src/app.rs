@@ -26,6 +26,7 @@ use crate::{
         passwords::{Hasher, breached::Breached},
         rounds::Rounds,
     },
+    rules::matcher::RuleCache,
     timers::Timers,
 };
 
@@ -71,6 +72,8 @@ pub struct App {
     pub(crate) webhooks: Arc<crate::platform::webhooks::Webhooks>,
     /// The state of due work.
     pub(crate) timers: Arc<Timers>,
+    /// The rules that texts are held against.
+    pub(crate) rules: Arc<RuleCache>,
 }
 
 impl App {

@@ -51,6 +51,8 @@ text_enum! {
         OldDeliveries = "old_deliveries",
         /// Files that no message carries are forgotten.
         LooseFiles = "loose_files",
+        /// What rules caught becomes reports.
+        RuleReports = "rule_reports",
         /// Reviews whose window has closed are published.
         Reviews = "reviews",
         /// Keys that another program made are noticed.
@@ -85,7 +87,7 @@ text_enum! {
         Kyc = "kyc",
         /// Flagged reviews.
         Flags = "flags",
-        /// Reports.
+        /// Cases of reports.
         Reports = "reports",
     }
 }

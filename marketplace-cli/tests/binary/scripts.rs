@@ -589,6 +589,11 @@ fn staff_put_right_what_went_wrong() {
     assert_eq!(code(&place.run(&format!("users sessions {bob} --end {NOBODY} --yes"))), 3);
     done("rules create blocked_domain Throwaway.example --yes".into());
     assert_eq!(done("rules list --jq .value".into()), "throwaway.example\n");
+    done("rules add words GIFT-card --as scam --place services --yes".into());
+    let words = done("rules list --kind words -o id".into());
+    done(format!("rules edit {} --note x --yes", words.trim()));
+    assert_eq!(done("rules list --kind words --jq .note".into()), "x\n");
+    assert!(done("rules test words gift --jq .caught".into()).trim().parse::<u32>().is_ok());
     let refused = place.run(&format!("users edit {bob} --email bob@mail.throwaway.example --reason other --yes"));
     assert_eq!(code(&refused), 2, "{}", err(&refused));
     assert_eq!(done("services list".into()), "");

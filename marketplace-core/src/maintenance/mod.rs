@@ -37,6 +37,7 @@ impl Timer {
             Self::Webhooks => webhooks::send_due(app).await,
             Self::OldDeliveries => webhooks::prune(app).await,
             Self::LooseFiles => messaging::run_due(app).await,
+            Self::RuleReports => reports::file_caught(app).await,
             Self::Reviews => reviews::run_due(app).await,
             Self::Keys => refresh_keys(app).await,
             Self::Events => events::prune(app).await,

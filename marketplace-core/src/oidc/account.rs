@@ -20,8 +20,17 @@ use crate::{
         events::{self, EventKind},
         mail::Template,
     },
-    rules, users,
+    reports::model::ReportedContent,
+    rules::{self, About, matcher::Compiled},
+    users,
 };
+
+/// Where somebody comes from, and what is held against a new account of theirs.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    pub ip: std::net::IpAddr,
+    pub rules: std::sync::Arc<Compiled>,
+}
 
 /// Returns the account of an identity, and creates it when there is none.
 ///
@@ -32,7 +41,13 @@ use crate::{
 /// theirs: it may be a trap, waiting for the owner to confirm it. It is erased, with its password, its sessions and
 /// everything else that was set, and a new account replaces it. Nothing is lost, because an unverified account can do
 /// nothing.
-pub(super) async fn find_or_make(op: &Operation, conn: &mut Conn<'_>, who: &Identity, role: Role) -> Result<Account> {
+pub(super) async fn find_or_make(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    who: &Identity,
+    role: Role,
+    from: &Origin,
+) -> Result<Account> {
     let now = op.now();
     if let Some((identity, user)) = store::find(conn, &who.issuer, &who.subject).await? {
         let account = accounts::store::lock(conn, user).await?.ok_or_else(|| Error::not_found("account"))?;
@@ -49,7 +64,7 @@ pub(super) async fn find_or_make(op: &Operation, conn: &mut Conn<'_>, who: &Iden
     // Between the read and the lock the address may have moved to another account.
     let found = found.filter(|(account, _)| normalise_email(&account.email) == norm);
     let account = match found {
-        None => make(op, conn, who, &email, role).await?,
+        None => make(op, conn, who, &email, role, from).await?,
         Some((account, _)) if account.email_verified => {
             admit(&account)?;
             notify(op, conn, &account, Template::IdentityLinked, None).await?;
@@ -58,7 +73,7 @@ pub(super) async fn find_or_make(op: &Operation, conn: &mut Conn<'_>, who: &Iden
         }
         Some((account, Some(_))) if account.status == Status::Unverified && !account.role.is_staff() => {
             users::erase(op, conn, &account, None).await?;
-            make(op, conn, who, &email, role).await?
+            make(op, conn, who, &email, role, from).await?
         }
         Some((account, _)) => {
             admit(&account)?;
@@ -96,7 +111,14 @@ fn vouched_for(who: &Identity) -> Result<String> {
 }
 
 /// Creates an account whose address the provider has confirmed. It has no password until one is set by mail.
-async fn make(op: &Operation, conn: &mut Conn<'_>, who: &Identity, email: &str, role: Role) -> Result<Account> {
+async fn make(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    who: &Identity,
+    email: &str,
+    role: Role,
+    from: &Origin,
+) -> Result<Account> {
     // This was checked at the beginning of the login; here is where it matters.
     if role.is_staff() {
         return Err(Error::forbidden("staff are made by staff"));
@@ -104,7 +126,7 @@ async fn make(op: &Operation, conn: &mut Conn<'_>, who: &Identity, email: &str, 
     let now = op.now();
     let id = UserId::new(now, op.random.as_ref());
     let name = name(who.person.name.as_deref(), email);
-    rules::refuse_blocked_in(conn, email).await?;
+    let caught = rules::caught_at_sign_up(conn, &from.rules, email, &name, from.ip).await?;
     let norm = normalise_email(email);
     let new = NewAccount {
         id,
@@ -120,6 +142,7 @@ async fn make(op: &Operation, conn: &mut Conn<'_>, who: &Identity, email: &str, 
     let made = accounts::store::insert(conn, new).await?;
     made.ok_or_else(|| Error::busy("somebody signed up with this address just now; try again"))?;
     accounts::store::confirm_address(conn, id, now).await?;
+    caught.store(op, conn, About::user(id), &ReportedContent::titled(&name)).await?;
     events::append(op, conn, EventKind::UserCreated, &id.to_string(), Some(id)).await?;
     accounts::store::lock(conn, id).await?.ok_or_else(|| Error::internal("an account that was just made is gone"))
 }

@@ -25,6 +25,7 @@ use crate::{
         health,
     },
     records::events::{self, EventKind},
+    rules,
 };
 
 /// Longest of each parameter that a browser comes back with, in bytes.
@@ -118,7 +119,7 @@ async fn complete(
     let who = provider.identity(code, browser).await?;
     let done = match asked.back.clone() {
         None => Outcome::Tokens(open(app, client, who, asked).await?),
-        Some(back) => Outcome::Redirect(hand_over(app, who, asked, back).await?),
+        Some(back) => Outcome::Redirect(hand_over(app, client, who, asked, back).await?),
     };
     Ok(done)
 }
@@ -127,9 +128,10 @@ async fn complete(
 async fn open(app: &App, client: &ClientInfo, who: Identity, asked: &Asked) -> Result<Tokens> {
     let (opening, role) = (Opening::new(app, client), asked.role.into());
     let within = opening.clone();
+    let from = account::Origin { ip: client.ip, rules: rules::current(app).await? };
     let account = Operation::system(app)
         .write(unit!(|op, c| {
-            let account = account::find_or_make(&op, c, &who, role).await?;
+            let account = account::find_or_make(&op, c, &who, role, &from).await?;
             // An app that has no page cannot ask for a second factor: where there is one, this is refused.
             within.write(&op, c, account.id, None).await?;
             Ok(account)
@@ -139,13 +141,14 @@ async fn open(app: &App, client: &ClientInfo, who: Identity, asked: &Asked) -> R
 }
 
 /// Returns the address of the page with a code, not with tokens, as addresses stay in histories and logs.
-async fn hand_over(app: &App, who: Identity, asked: &Asked, back: Back) -> Result<url::Url> {
+async fn hand_over(app: &App, client: &ClientInfo, who: Identity, asked: &Asked, back: Back) -> Result<url::Url> {
     let Back { mut redirect, challenge } = back;
     let code = Opaque::new(app.random.as_ref());
     let (role, hash) = (asked.role.into(), code.hash());
+    let from = account::Origin { ip: client.ip, rules: rules::current(app).await? };
     Operation::system(app)
         .write(unit!(|op, c| {
-            let account = account::find_or_make(&op, c, &who, role).await?;
+            let account = account::find_or_make(&op, c, &who, role, &from).await?;
             store::put_code(c, hash, account.id, &challenge, op.now() + CODE).await
         }))
         .await?;

@@ -130,6 +130,7 @@ impl App {
             notes: broadcast::channel(256).0,
             mailer: Arc::new(mailer),
             timers: Arc::default(),
+            rules: Arc::default(),
         };
         if !app.db.is_kept() {
             events::settle(&app).await?;

@@ -30,7 +30,7 @@ mod pictures;
 mod store;
 
 pub use ops::{client, public_client, public_worker, update_client, update_worker, worker};
-pub(crate) use ops::{erase, presented, shows};
+pub(crate) use ops::{erase, hold, presented, shows};
 pub use people::{block, blocks, favorite, favorites};
 pub(crate) use pictures::{own_picture, seal_stored};
 pub use pictures::{picture, remove_picture, set_picture};

@@ -20,6 +20,8 @@ use crate::{
     operation::Operation,
     platform::db::Conn,
     records::events::{self, EventKind},
+    reports::model::ReportedContent,
+    rules::{self, About, Caught, matcher::Compiled, model::RulePlace},
 };
 
 /// Returns the caller's account, when they have this role.
@@ -44,6 +46,27 @@ pub(super) async fn changed(op: &Operation, conn: &mut Conn<'_>, user: UserId) -
     events::append(op, conn, EventKind::Profile, &user.to_string(), Some(user)).await
 }
 
+/// Holds the texts of a profile, each with its field, against the rules.
+///
+/// # Errors
+/// `invalid` for what a rule refuses.
+pub(crate) async fn hold(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    rules: &Compiled,
+    account: &Account,
+    texts: &[(&'static str, &str)],
+) -> Result<()> {
+    let caught = Caught::of(rules, RulePlace::Profiles, texts);
+    if caught.is_empty() {
+        return Ok(());
+    }
+    caught.allow()?;
+    let text = texts.iter().map(|(_, text)| *text).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
+    let content = ReportedContent { text, ..ReportedContent::titled(&account.name) };
+    caught.store(op, conn, About::user(account.id), &content).await
+}
+
 /// Returns the caller's profile as a client.
 ///
 /// # Errors
@@ -56,12 +79,13 @@ pub async fn client(op: &Operation) -> Result<ClientProfile> {
 /// Changes the caller's profile as a client. An update that changes nothing makes no new version.
 ///
 /// # Errors
-/// `invalid` with each field that breaks a rule; `precondition_failed` at another version.
+/// `invalid` with each field that breaks a rule, of the staff's too; `precondition_failed` at another version.
 pub async fn update_client(op: &Operation, update: UpdateClientProfile) -> Result<ClientProfile> {
     let user = require_role(op.actor(), Role::Client)?.id;
+    let rules = rules::current(op).await?;
 
     op.write(unit!(|op, conn| {
-        lock_own(conn, user).await?;
+        let account = lock_own(conn, user).await?;
         let mut profile = store::client(conn, user).await?;
         op.check_version(profile.version)?;
         let before = profile.clone();
@@ -69,6 +93,7 @@ pub async fn update_client(op: &Operation, update: UpdateClientProfile) -> Resul
         if profile == before {
             return Ok(profile);
         }
+        hold(&op, conn, &rules, &account, &[("/about", &profile.about), ("/location", &profile.location)]).await?;
         profile.version = store::put_client(conn, user, &profile, op.now()).await?;
         changed(&op, conn, user).await?;
         Ok(profile)
@@ -88,12 +113,13 @@ pub async fn worker(op: &Operation) -> Result<WorkerProfile> {
 /// Changes the caller's profile as a worker. An update that changes nothing makes no new version.
 ///
 /// # Errors
-/// `invalid` with each field that breaks a rule; `precondition_failed` at another version.
+/// `invalid` with each field that breaks a rule, of the staff's too; `precondition_failed` at another version.
 pub async fn update_worker(op: &Operation, update: UpdateWorkerProfile) -> Result<WorkerProfile> {
     let user = require_role(op.actor(), Role::Worker)?.id;
+    let rules = rules::current(op).await?;
 
     op.write(unit!(|op, conn| {
-        lock_own(conn, user).await?;
+        let account = lock_own(conn, user).await?;
         let mut profile = store::worker(conn, user).await?;
         op.check_version(profile.version)?;
         let before = profile.clone();
@@ -101,6 +127,13 @@ pub async fn update_worker(op: &Operation, update: UpdateWorkerProfile) -> Resul
         if profile == before {
             return Ok(profile);
         }
+        let mut texts = vec![
+            ("/headline", profile.headline.as_str()),
+            ("/about", &profile.about),
+            ("/location", &profile.location),
+        ];
+        texts.extend(profile.skills.iter().map(|skill| ("/skills", skill.as_str())));
+        hold(&op, conn, &rules, &account, &texts).await?;
         profile.version = store::put_worker(conn, user, &profile, op.now()).await?;
         changed(&op, conn, user).await?;
         Ok(profile)

@@ -43,13 +43,29 @@ text_enum! {
         JobsFinalized = "jobs_finalized",
         /// Jobs that were cancelled or rejected.
         JobsCancelled = "jobs_cancelled",
+        /// Cases of reports that were opened.
+        ReportsOpened = "reports_opened",
+        /// Cases that staff acted on.
+        ReportsResolved = "reports_resolved",
+        /// Cases that staff did not act on.
+        ReportsDismissed = "reports_dismissed",
+        /// Decisions about reports that were undone; these are not among the decisions.
+        ReportsUndone = "reports_undone",
+        /// Appeals that were made.
+        ReportsAppealed = "reports_appealed",
+        /// Appeals after which the decision stayed.
+        ReportsUpheld = "reports_upheld",
+        /// Appeals after which it was taken back.
+        ReportsReversed = "reports_reversed",
+        /// How long cases waited that were decided, from the first report, and appeals.
+        ReportsWaited = "reports_waited",
     }
 }
 
 impl SeriesKind {
     /// Returns whether it is a span of time rather than a number.
     pub fn is_time(self) -> bool {
-        matches!(self, Self::KycWaited | Self::KycWorked)
+        matches!(self, Self::KycWaited | Self::KycWorked | Self::ReportsWaited)
     }
 }
 
@@ -149,15 +165,21 @@ pub(crate) async fn prune(conn: &mut Conn<'_>, before: i64) -> Result<()> {
 /// # Errors
 /// When the database fails.
 pub async fn recount(app: &App) -> Result<()> {
-    const SQLITE: &str = include_str!("../../../migrations/sqlite/0035_series.sql");
-    const POSTGRES: &str = include_str!("../../../migrations/postgres/0035_series.sql");
+    const SQLITE: [&str; 2] = [
+        include_str!("../../../migrations/sqlite/0035_series.sql"),
+        include_str!("../../../migrations/sqlite/0047_series_of_reports.sql"),
+    ];
+    const POSTGRES: [&str; 2] = [
+        include_str!("../../../migrations/postgres/0035_series.sql"),
+        include_str!("../../../migrations/postgres/0047_series_of_reports.sql"),
+    ];
     let db = app.db.patient();
     db.write(|conn| {
         async move {
-            let text = if matches!(conn, Conn::Sqlite(_)) { SQLITE } else { POSTGRES };
+            let texts = if matches!(conn, Conn::Sqlite(_)) { SQLITE } else { POSTGRES };
             bulk::execute(conn, "DELETE FROM series".into()).await?;
             // The first one makes the table.
-            for statement in text.trim_end().split(";\n").skip(1) {
+            for statement in texts.into_iter().flat_map(|text| text.trim_end().split(";\n")).skip(1) {
                 bulk::execute(conn, statement.to_owned()).await?;
             }
             Ok(())

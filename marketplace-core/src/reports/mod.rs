@@ -5,6 +5,7 @@
 //! | what can be reported and why, decisions, texts | [`model`] |
 //! | what is possible with a case, and when | `row.rs` |
 //! | filing, appeals, what each side is told | `ops/file.rs`, `ops/by_link.rs` |
+//! | reports by the system | `ops/caught.rs` |
 //! | the queue: claims, skipping, putting off, assigning, escalating | `ops/queue.rs` |
 //! | decisions, undo, appeals | `ops/decide.rs` |
 //! | what a decision does, and takes back | `ops/actions.rs` |
@@ -41,5 +42,5 @@ pub use ops::{
     appeal, appeal_by_link, assign, claim, decide, decide_appeal, decisions, escalate, file, list, next, own, release,
     show, skip, snooze, undo,
 };
-pub(crate) use ops::{decisions_about, erase, filed_by, note_oldest};
+pub(crate) use ops::{decisions_about, erase, file_caught, filed_by, note_oldest};
 pub(crate) use store::counts;

@@ -384,6 +384,13 @@ pub struct ReportedContent {
     pub photos: Vec<Photo>,
 }
 
+impl ReportedContent {
+    /// A person or a service of whom nothing but the name is known.
+    pub(crate) fn titled(title: &str) -> Self {
+        Self { title: Some(title.to_owned()), ..Self::default() }
+    }
+}
+
 /// A row of the queue: everything that was reported about one thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -17,7 +17,7 @@ use crate::{
     base::{
         count::Count,
         error::{Error, Result},
-        ids::{CaseId, ReportId, ThreadId, UserId},
+        ids::{CaseId, ReportId, RuleId, ThreadId, UserId},
         page::TimeCursor,
         principal::Principal,
         time::Timestamp,
@@ -78,14 +78,14 @@ pub(super) struct Target {
     pub subject: UserId,
 }
 
-/// Stores a case about a target, unless there is an open one.
-pub(super) async fn open(conn: &mut Conn<'_>, id: CaseId, about: &Target, now: Timestamp) -> Result<()> {
-    q!(conn => exec,
+/// Stores a case about a target, unless there is an open one. Returns whether it did.
+pub(super) async fn open(conn: &mut Conn<'_>, id: CaseId, about: &Target, now: Timestamp) -> Result<bool> {
+    let made = q!(conn => exec,
         "INSERT INTO report_cases (id, target_kind, target_id, thread_id, subject_id, status, reasons, reports, opened_at, \
            queued_at, fence, version) VALUES ($1, $2, $3, $4, $5, 'open', '[]', 0, $6, $6, 0, 0) \
          ON CONFLICT (target_kind, target_id, subject_id) WHERE decided_at IS NULL DO NOTHING",
         id, about.kind, about.id, about.thread, about.subject, now)?;
-    Ok(())
+    Ok(made == 1)
 }
 
 /// Returns the open case about a target, and locks it until the end of the transaction.
@@ -100,7 +100,10 @@ pub(super) async fn lock_open(conn: &mut Conn<'_>, about: &Target) -> Result<Opt
 pub(super) struct NewRow<'a> {
     pub id: ReportId,
     pub case: CaseId,
+    /// None for the system.
     pub reporter: Option<UserId>,
+    /// Of the system, the rule that it stands for.
+    pub rule: Option<RuleId>,
     pub reason: ReportReason,
     pub text: &'a str,
     pub content: Option<&'a str>,
@@ -110,15 +113,38 @@ pub(super) struct NewRow<'a> {
 /// Stores a report, and counts it in its case. Returns `false` when the reporter has one there.
 pub(super) async fn add(conn: &mut Conn<'_>, new: &NewRow<'_>, reasons: &str) -> Result<bool> {
     let made = q!(conn => exec,
-        "INSERT INTO reports (id, case_id, reporter_id, reason, text, content, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+        "INSERT INTO reports (id, case_id, reporter_id, reason, text, content, created_at, rule_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
          ON CONFLICT (case_id, reporter_id) DO NOTHING",
-        new.id, new.case, new.reporter, new.reason, new.text, new.content, new.now)?;
+        new.id, new.case, new.reporter, new.reason, new.text, new.content, new.now, new.rule)?;
     if made == 1 {
         q!(conn => exec,
             "UPDATE report_cases SET reports = reports + 1, reasons = $2, version = version + 1 WHERE id = $1",
             new.case, reasons)?;
     }
     Ok(made == 1)
+}
+
+/// Returns the waiting case about messages of one side of a thread that rules opened, if there is one.
+pub(super) async fn caught_in(conn: &mut Conn<'_>, thread: ThreadId, subject: UserId) -> Result<Option<CaseId>> {
+    Ok(q!(conn => optval CaseId,
+        "SELECT c.id FROM report_cases c WHERE c.thread_id = $1 AND c.subject_id = $2 AND c.thread_id IS NOT NULL \
+         AND c.decided_at IS NULL AND c.target_kind || '' = 'message' \
+         AND EXISTS (SELECT 1 FROM reports r WHERE r.case_id = c.id AND r.reporter_id IS NULL) ORDER BY c.opened_at LIMIT 1",
+        thread, subject)?)
+}
+
+/// Returns how many reports of the system a case has, and whether one stands for a rule about the same content.
+pub(super) async fn caught_before(
+    conn: &mut Conn<'_>,
+    case: CaseId,
+    rule: RuleId,
+    content: &str,
+) -> Result<(i64, bool)> {
+    Ok(q!(conn => one (i64, bool),
+        "SELECT (SELECT count(*) FROM reports WHERE case_id = $1 AND reporter_id IS NULL), \
+         EXISTS (SELECT 1 FROM reports WHERE case_id = $1 AND rule_id = $2 AND content = $3)",
+        case, rule, content)?)
 }
 
 /// Returns the newest content that is kept with a case's reports.
@@ -505,6 +531,12 @@ pub(super) async fn recount(conn: &mut Conn<'_>, id: CaseId, reasons: &str) -> R
         "UPDATE report_cases SET reports = (SELECT count(*) FROM reports WHERE case_id = $1), reasons = $2 WHERE id = $1",
         id, reasons)?;
     Ok(())
+}
+
+/// Returns since when the first case in the queue waits.
+pub(super) async fn oldest(conn: &mut Conn<'_>, now: Timestamp) -> Result<Option<Timestamp>> {
+    Ok(q!(conn => optval Timestamp,
+        "SELECT queued_at FROM report_cases WHERE queued_at <= $1 ORDER BY queued_at, id LIMIT 1", now)?)
 }
 
 /// Counts for the dashboard. They stop one above [`Count::CAP`], so that they cost the same on any number of rows.

@@ -6,7 +6,7 @@ use unicode_normalization::char::is_combining_mark;
 
 /// How a script is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Not part of a word.
     Gap,
     /// Words are separated.
@@ -18,7 +18,7 @@ pub(super) enum Kind {
 }
 
 /// Returns how the script of a character is written.
-pub(super) fn kind(c: char) -> Kind {
+pub(crate) fn kind(c: char) -> Kind {
     match c {
         // Kana with its marks, bopomofo, ideographs and their iteration marks. Half-width kana is folded to full width.
         '\u{3005}'..='\u{3007}'
@@ -42,24 +42,24 @@ pub(super) fn kind(c: char) -> Kind {
 }
 
 /// Returns whether a character within a word is not seen: joiners, soft hyphens, marks of direction.
-pub(super) fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{AD}' | '\u{61C}' | '\u{200C}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}')
 }
 
 /// Returns whether a letter is of a script in which accents do not distinguish words.
-pub(super) fn loses_accents(c: char) -> bool {
+pub(crate) fn loses_accents(c: char) -> bool {
     matches!(c, 'a'..='z' | '\u{C0}'..='\u{24F}' | '\u{370}'..='\u{52F}' | '\u{1E00}'..='\u{1FFF}')
 }
 
 /// Returns whether a mark is an accent, a short vowel of Arabic or a point of Hebrew.
-pub(super) fn is_accent(c: char) -> bool {
+pub(crate) fn is_accent(c: char) -> bool {
     matches!(c,
         '\u{300}'..='\u{36F}' | '\u{591}'..='\u{5C7}' | '\u{610}'..='\u{61A}' | '\u{64B}'..='\u{65F}' | '\u{670}'
         | '\u{6D6}'..='\u{6ED}')
 }
 
 /// Returns the plain form of a letter that does not decompose.
-pub(super) fn plain_letter(c: char) -> char {
+pub(crate) fn plain_letter(c: char) -> char {
     match c {
         'ø' => 'o',
         'ł' => 'l',
@@ -91,7 +91,7 @@ fn digit(c: char, zero: char) -> char {
 }
 
 /// Returns hiragana as katakana, and common traditional Chinese characters as simplified ones.
-pub(super) fn unified(c: char) -> char {
+pub(crate) fn unified(c: char) -> char {
     match c {
         '\u{3041}'..='\u{3096}' => char::from_u32(u32::from(c) + 0x60).unwrap_or(c),
         '\u{3400}'.. => simplified(c),

@@ -38,7 +38,7 @@
 mod categories;
 mod category;
 mod category_store;
-mod characters;
+pub(crate) mod characters;
 mod index_sync;
 mod index_text;
 mod languages;
@@ -57,7 +57,7 @@ mod suggest;
 mod summary;
 mod synonyms;
 mod tiles;
-mod tokenizer;
+pub(crate) mod tokenizer;
 mod typos;
 
 pub use categories::{categories, create_category, staff_categories, update_category};

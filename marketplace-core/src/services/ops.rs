@@ -40,6 +40,8 @@ use crate::{
         target::TargetKind,
         webhooks::{self, model::WebhookKind},
     },
+    reports::model::{ReportTarget, ReportedContent},
+    rules::{self, About, Caught, matcher::Compiled, model::RulePlace},
 };
 
 /// Returns the caller's account if they are a worker.
@@ -107,16 +109,35 @@ pub(super) async fn reload(
     owned(store::find(conn, id).await?, account.id)?.own(account, now)
 }
 
+/// Returns what rules catch of a service's texts.
+fn caught(rules: &Compiled, content: &NewService) -> Caught {
+    let mut texts = vec![("/title", content.title.as_str()), ("/description", content.description.as_str())];
+    texts.extend(content.tags.iter().map(|tag| ("/tags", tag.as_str())));
+    texts.push(("/location", content.location.as_str()));
+    Caught::of(rules, RulePlace::Services, &texts)
+}
+
+fn about(id: ServiceId, worker: UserId) -> About {
+    About { kind: ReportTarget::Service, id: id.0, thread: None, subject: worker }
+}
+
+fn reported(content: &NewService) -> ReportedContent {
+    let NewService { title, description, .. } = content;
+    ReportedContent { title: Some(title.clone()), text: description.clone(), ..ReportedContent::default() }
+}
+
 /// Creates a service as a draft, which only its worker sees.
 ///
 /// # Errors
 /// `invalid` with each field that breaks a rule; `forbidden` unless the caller is an active worker; `conflict` beyond
-/// 200 services.
+/// 200 services; `invalid` for what a rule of the staff refuses.
 pub async fn create(op: &Operation, new: NewService) -> Result<OwnService> {
     let worker = require_lister(op.actor())?;
     let new = new.checked()?;
 
     let id = ServiceId::new(op.now(), op.random.as_ref());
+    // A draft is reported once it is published.
+    caught(&*rules::current(op).await?, &new).allow()?;
     op.write(unit!(|op, conn| {
         let account = lock_worker(conn, worker, true).await?;
         if store::count_of(conn, worker, MAX_SERVICES).await? >= MAX_SERVICES {
@@ -139,6 +160,7 @@ pub async fn create(op: &Operation, new: NewService) -> Result<OwnService> {
 /// Those of [`create`]; `not_found` for other people's services; `precondition_failed` at another version.
 pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Result<OwnService> {
     let worker = require_lister(op.actor())?;
+    let rules = rules::current(op).await?;
 
     op.write(unit!(|op, conn| {
         let account = lock_worker(conn, worker, true).await?;
@@ -151,9 +173,12 @@ pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Res
         if content.category != before.category {
             require_active(conn, content.category).await?;
         }
+        let caught = caught(&rules, &content);
+        caught.allow()?;
         let text = search_text(&content, &account.name);
         if service.status == ServiceStatus::Published {
             learn(conn, plain(&text)).await?;
+            caught.store(&op, conn, about(id, worker), &reported(&content)).await?;
         }
         store::set_content(conn, id, &content, &text, op.now()).await?;
         // The old words may be a name or an address, so they are forgotten.
@@ -172,6 +197,7 @@ pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Res
 /// `conflict` for one that staff closed.
 pub async fn publish(op: &Operation, id: ServiceId) -> Result<OwnService> {
     let worker = require_lister(op.actor())?;
+    let rules = rules::current(op).await?;
 
     op.write(unit!(|op, conn| {
         let account = lock_worker(conn, worker, true).await?;
@@ -184,6 +210,10 @@ pub async fn publish(op: &Operation, id: ServiceId) -> Result<OwnService> {
             return Err(Error::conflict("our staff closed this service; write to us if that was wrong", current));
         }
         if service.status != ServiceStatus::Published {
+            let content = service.content()?;
+            let caught = caught(&rules, &content);
+            caught.allow()?;
+            caught.store(&op, conn, about(id, worker), &reported(&content)).await?;
             learn(conn, plain(&service.search_text)).await?;
             store::publish(conn, id, op.now()).await?;
             changed(&op, conn, id, worker, ServiceStatus::Published).await?;

@@ -21,7 +21,7 @@ const SHORTEST_STEM: usize = 3;
 
 /// A language of which words have stems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Language {
+pub(crate) enum Language {
     English,
     German,
     French,
@@ -38,7 +38,7 @@ impl Language {
 
 /// A word of a text, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Word {
+pub(crate) struct Word {
     /// Its folded form: what is compared. It has no blank and no sign in it, which would divide it in an index.
     pub text: String,
     /// Its folded form with `ae`, `oe` and `ue` for umlauts, if it has any: as it is written where the letters are missing.
@@ -54,12 +54,12 @@ pub(super) struct Word {
 }
 
 /// Returns whether a word is of a script that does not separate words.
-pub(super) fn is_unspaced(word: &str) -> bool {
+pub(crate) fn is_unspaced(word: &str) -> bool {
     word.chars().next().is_some_and(|c| matches!(kind(c), Kind::Han | Kind::Other))
 }
 
 /// Returns the words of a text, in its order.
-pub(super) fn words(text: &str) -> Vec<Word> {
+pub(crate) fn words(text: &str) -> Vec<Word> {
     let mut found = Vec::new();
     let mut rest = text.char_indices().peekable();
     while let Some((start, first)) = rest.next() {

@@ -81,12 +81,16 @@ pub struct SeriesRow {
     /// Whether the caller is the reviewer.
     pub mine: bool,
     /// How often each thing happened: `signups`, `kyc_submitted`, `kyc_approved`, `kyc_retry`, `kyc_rejected`, `kyc_revoked`,
-    /// `kyc_undone`, `messages`, `jobs_begun`, `jobs_finalized`, `jobs_cancelled`; of a reviewer, only what reviewers do.
+    /// `kyc_undone`, `messages`, `jobs_begun`, `jobs_finalized`, `jobs_cancelled`, `reports_opened`, `reports_resolved`,
+    /// `reports_dismissed`, `reports_undone`, `reports_appealed`, `reports_upheld`, `reports_reversed`; of a reviewer, only what
+    /// reviewers do.
     pub counts: BTreeMap<String, i64>,
     /// How long those waited whose identity check was decided.
     pub waited: Took,
     /// How long reviewers took from the claim to the decision.
     pub worked: Took,
+    /// How long cases of reports waited that were decided, and appeals.
+    pub reports_waited: Took,
 }
 
 /// What happened over time.
@@ -116,6 +120,7 @@ struct Slot {
     counts: BTreeMap<String, i64>,
     waited: Times,
     worked: Times,
+    reports_waited: Times,
 }
 
 async fn series(op: &Operation, query: &SeriesQuery) -> Result<Series> {
@@ -142,6 +147,7 @@ async fn series(op: &Operation, query: &SeriesQuery) -> Result<Series> {
             match kind {
                 SeriesKind::KycWaited => slot.waited.add(row.bucket, row.n),
                 SeriesKind::KycWorked => slot.worked.add(row.bucket, row.n),
+                SeriesKind::ReportsWaited => slot.reports_waited.add(row.bucket, row.n),
                 counter => *slot.counts.entry(counter.to_string()).or_default() += row.n,
             }
         }
@@ -169,6 +175,7 @@ async fn series(op: &Operation, query: &SeriesQuery) -> Result<Series> {
             name,
             waited: took(&slot.waited),
             worked: took(&slot.worked),
+            reports_waited: took(&slot.reports_waited),
             counts: slot.counts,
         });
     }

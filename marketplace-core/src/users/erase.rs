@@ -23,7 +23,7 @@ use crate::{
         idempotency, mail,
         target::TargetKind,
     },
-    reports, reviews, services,
+    reports, reviews, rules, services,
     timers::Timer,
     tokens,
 };
@@ -49,6 +49,7 @@ pub(crate) async fn erase(
     services::erase(op, conn, id).await?;
     messaging::erase(op, conn, id).await?;
     reviews::erase(op, conn, id).await?;
+    rules::erase(conn, id).await?;
     reports::erase(op, conn, id).await?;
     auth::store::erase(conn, id).await?;
     auth::drop_tickets(conn, id).await?;

@@ -19,8 +19,9 @@ use crate::{
     },
     kyc::status::KycStatus,
     operation::Operation,
+    profiles,
     records::events::{self, EventKind},
-    services,
+    rules, services,
 };
 
 /// One's own account, as its owner sees it.
@@ -113,6 +114,7 @@ pub async fn update_me(op: &Operation, update: UpdateMe) -> Result<Me> {
         // A few in a quarter of an hour: the answer tells whether a number is somebody's.
         op.limiter.try_login(std::net::IpAddr::from([0, 0, 0, 0]), &format!("phone:{id}")).await?;
     }
+    let rules = rules::current(op).await?;
     op.write(unit!(|op, c| {
         let mut account = store::lock(c, id).await?.ok_or_else(|| Error::not_found("account"))?;
         op.check_version(account.version)?;
@@ -126,6 +128,9 @@ pub async fn update_me(op: &Operation, update: UpdateMe) -> Result<Me> {
         }
         if let Some(phone) = account.phone.as_deref().filter(|phone| Some(*phone) != before.1.as_deref()) {
             store::require_free_phone(c, phone, Some(id)).await?;
+        }
+        if account.name != before.0 {
+            profiles::hold(&op, c, &rules, &account, &[("/name", &account.name)]).await?;
         }
         store::set_person(c, &account, op.now()).await?;
         if account.role == Role::Worker {

@@ -118,7 +118,7 @@ pub async fn edit(op: &Operation, id: UserId, edit: EditUser) -> Result<Changed<
     count_mail(op, id).await?;
     if let Some(email) = &email {
         op.actor().require(Permission::UsersAdmin)?;
-        rules::refuse_blocked(op, email).await?;
+        rules::refuse_domain(op, email).await?;
         if !op.change().dry_run && !op.limiter.may_mail(&normalise_email(email)).await {
             return Err(Error::rate_limited(std::time::Duration::from_mins(10)));
         }

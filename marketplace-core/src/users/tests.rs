@@ -204,7 +204,7 @@ async fn a_blocked_domain_lets_nobody_new_in() {
         };
         auth::signup(app, &client(), sign_up("eve@throwaway.example")).await.unwrap();
         let (admin, support) = (test.actor(Role::Admin).await, test.actor(Role::Support).await);
-        let rule = NewRule { kind: RuleKind::BlockedDomain, value: "Throwaway.Example".into() };
+        let rule = NewRule::new(RuleKind::BlockedDomain, "Throwaway.Example");
         refused(rules::create(&app.by(&support), &rule).await, ErrorCode::Forbidden);
         let made = rules::create(&app.by(&admin), &rule).await.unwrap();
         let again = rules::create(&app.by(&OPERATOR), &rule).await.unwrap();

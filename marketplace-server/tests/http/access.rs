@@ -252,6 +252,8 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
             "a",
             json!({"kind": "blocked_domain", "value": "blocked.example", "dry_run": true}),
         ),
+        ("POST", "/v1/admin/rules/test", "a", json!({"kind": "words", "value": "scam"})),
+        ("PATCH", "/v1/admin/rules/{id}", "a", json!({"note": "disposable"})),
         ("DELETE", "/v1/admin/rules/{id}", "a", none.clone()),
         ("GET", "/v1/admin/mail/{id}", "s a u", none.clone()),
         ("GET", "/v1/admin/threads/{id}/attachments/{attachment_id}?reason=quality", "s a u", none.clone()),

@@ -2,16 +2,7 @@
 
 use marketplace_core::staff::{
     self, AfterQuery, AssignReport, AssignReportInput, ClaimAttempt, ClaimNextAttempt, ClaimNextReport, ClaimReport,
-    CloseService, Connection, CreateCategory, CreateRule, CreateToken, CreateUser, DeleteRule, EditCategory, EditUser,
-    EditUserInput, EndUserSession, EscalateReport, ExportUser, FileOf, FileReason, Guard, ListAttempts, ListAudit,
-    ListCategories, ListEvents, ListJobHistory, ListJobs, ListMails, ListQuery, ListReports, ListReviews, ListRules,
-    ListServices, ListThreads, ListTokens, ListUserNotes, ListUserSessions, ListUsers, NewCategoryInput, NewRuleInput,
-    NewTokenInput, NewUserInput, NoteInput, NoticeInput, PhotoQuery, PostNotice, ReadThread, ReadingQuery,
-    ReasonedInput, ReleaseAttempt, ReleaseReport, RemoveMessage, RemovePhoto, ReopenService, ResendUserVerification,
-    RetryMail, RevealUser, RevokeToken, SendPasswordReset, SeriesQuery, ShowAttempt, ShowJob, ShowMail, ShowReport,
-    ShowReview, ShowSeries, ShowService, ShowStats, ShowThread, ShowUser, SkipReport, SnoozeReport, SnoozeReportInput,
-    StretchQuery, UndoDecision, UndoReport, UpdateCategoryInput, VerifyAudit, ViewAttemptFile, ViewPhoto,
-    ViewThreadFile, WarnUser, WarningInput, WhoAmI, WhyQuery, WriteUserNote,
+    CloseService, Connection, CreateCategory, CreateRule, CreateToken, CreateUser, DeleteRule, EditCategory, EditRule, EditRuleInput, EditUser, EditUserInput, EndUserSession, EscalateReport, ExportUser, FileOf, FileReason, Guard, ListAttempts, ListAudit, ListCategories, ListEvents, ListJobHistory, ListJobs, ListMails, ListQuery, ListReports, ListReviews, ListRules, ListServices, ListThreads, ListTokens, ListUserNotes, ListUserSessions, ListUsers, NewCategoryInput, NewRuleInput, NewTokenInput, NewUserInput, NoteInput, NoticeInput, PhotoQuery, PostNotice, ReadThread, ReadingQuery, ReasonedInput, ReleaseAttempt, ReleaseReport, RemoveMessage, RemovePhoto, ReopenService, ResendUserVerification, RetryMail, RevealUser, RevokeToken, SendPasswordReset, SeriesQuery, ShowAttempt, ShowJob, ShowMail, ShowReport, ShowReview, ShowSeries, ShowService, ShowStats, ShowThread, ShowUser, SkipReport, SnoozeReport, SnoozeReportInput, StretchQuery, TestRule, TestRuleInput, UndoDecision, UndoReport, UpdateCategoryInput, VerifyAudit, ViewAttemptFile, ViewPhoto, ViewThreadFile, WarnUser, WarningInput, WhoAmI, WhyQuery, WriteUserNote,
 };
 
 use std::sync::Arc;
@@ -38,7 +29,7 @@ use marketplace_core::{
     page::PageRequest,
     reports::model::{AppealVerdict, ReportAction, ReportFilter},
     reviews::model::{ReviewAction, ReviewFilter},
-    rules::model::{NewRule, RuleFilter, RuleKind},
+    rules::model::{NewRule, RuleEdit, RuleFilter, RuleKind},
     services::model::{Category, Names, NewCategory, ServiceFilter, UpdateCategory},
     tokens::model::{NewToken, TokenFilter},
     users::model::{EditUser as EditedUser, SessionFilter},
@@ -248,7 +239,7 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
         format!("users_session_end {who}"),
         &api.call::<EndUserSession>((user, session), (), change.clone().into()).await,
     );
-    let (rule, domain) = (RuleId(session.0), NewRule { kind: RuleKind::BlockedDomain, value: "b.example".into() });
+    let (rule, domain) = (RuleId(session.0), NewRule::new(RuleKind::BlockedDomain, "b.example"));
     script.heard(
         format!("rules_list {who}"),
         &api.call::<ListRules>((), ListQuery::new(&RuleFilter::default(), &page), ()).await.map(|_| ()),
@@ -257,6 +248,11 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
         format!("rules_create {who}"),
         &api.call::<CreateRule>((), (), NewRuleInput::new(domain, &dry())).await.map(|made| made.changed),
     );
+    let edit = EditRuleInput::new(RuleEdit::default(), &dry());
+    script.heard(format!("rules_edit {who}"), &api.call::<EditRule>(rule, (), edit).await.map(|made| made.changed));
+    let (kind, value) = (RuleKind::BlockedDomain, "b.example".to_owned());
+    let trial = TestRuleInput { kind, value, places: None, examples: Some(0), after: None, if_version: None };
+    script.heard(format!("rules_test {who}"), &api.call::<TestRule>((), (), trial).await.map(|found| found.caught));
     script.heard(format!("rules_delete {who}"), &api.call::<DeleteRule>(rule, (), change.clone().into()).await);
     let key: Category = "unknown".parse().unwrap();
     let new = NewCategory { key, names: Names::new(), parent: None, position: None };

@@ -1,10 +1,7 @@
 //! Users.
 
 use marketplace_core::staff::{
-    self, Connection, CreateCategory, CreateRule, CreateUser, DeleteRule, EditCategory, EditUser, EditUserInput,
-    EndUserSession, ExportUser, ListCategories, ListQuery, ListRules, ListUserNotes, ListUserSessions, ListUsers,
-    NewCategoryInput, NewRuleInput, NewUserInput, NoteInput, ResendUserVerification, RevealUser, SendPasswordReset,
-    ShowUser, UpdateCategoryInput, WarnUser, WarningInput, WhyQuery, WriteUserNote,
+    self, Connection, CreateCategory, CreateRule, CreateUser, DeleteRule, EditCategory, EditRule, EditRuleInput, EditUser, EditUserInput, EndUserSession, ExportUser, ListCategories, ListQuery, ListRules, ListUserNotes, ListUserSessions, ListUsers, NewCategoryInput, NewRuleInput, NewUserInput, NoteInput, ResendUserVerification, RevealUser, SendPasswordReset, ShowUser, TestRule, TestRuleInput, UpdateCategoryInput, WarnUser, WarningInput, WhyQuery, WriteUserNote,
 };
 use std::time::Duration;
 
@@ -20,7 +17,7 @@ use marketplace_core::{
     },
     messaging::model::AccessReason,
     page::PageRequest,
-    rules::model::{NewRule, RuleFilter, RuleKind},
+    rules::model::{NewRule, RuleEdit, RuleFilter, RuleKind},
     services::model::{NewCategory, UpdateCategory},
     users::model::{self, SessionFilter},
 };
@@ -88,7 +85,7 @@ async fn repair(world: &World, script: &mut Script, lea: &Connection) {
     script.heard("categories_create", &create("drones", Change::default()).await);
     script.heard("categories_create again", &create("drones", Change::default()).await);
     script.heard("categories_create of another's key", &create("music", Change::default()).await);
-    for (name, update) in [
+ in [
         ("hide", UpdateCategory { active: Some(false), ..UpdateCategory::default() }),
         ("again", UpdateCategory { active: Some(false), ..UpdateCategory::default() }),
         (
@@ -102,7 +99,7 @@ async fn repair(world: &World, script: &mut Script, lea: &Connection) {
         script.heard(format!("categories_update {name}"), &lea.call::<EditCategory>(key, (), input).await);
     }
     script.heard("categories_list", &lea.call::<ListCategories>((), (), ()).await);
-    let rule = |value: &str| NewRule { kind: RuleKind::BlockedDomain, value: value.into() };
+    let rule = |value: &str| NewRule::new(RuleKind::BlockedDomain, value);
     let create = async |value: &str, change: Change| {
         lea.call::<CreateRule>((), (), NewRuleInput::new(rule(value), &change)).await
     };
@@ -114,6 +111,18 @@ async fn repair(world: &World, script: &mut Script, lea: &Connection) {
     script.heard("rules_create bad", &create("no domain", Change::default()).await);
     let rules = lea.call::<ListRules>((), ListQuery::new(&RuleFilter::default(), &all), ()).await;
     script.heard("rules_list", &rules);
+    let edit = RuleEdit { note: Patch::Set("disposable".into()), ..RuleEdit::default() };
+    let edit = EditRuleInput::new(edit, &Change::default());
+    script.heard("rules_edit", &lea.call::<EditRule>(id, (), edit).await);
+    let trial = TestRuleInput {
+        kind: RuleKind::ContactDetails,
+        value: "any".into(),
+        places: None,
+        examples: Some(20),
+        after: None,
+        if_version: None,
+    };
+    script.heard("rules_test", &lea.call::<TestRule>((), (), trial).await);
     script.heard("rules_delete", &lea.call::<DeleteRule>(id, (), Change::default().into()).await);
     script.heard("rules_delete again", &lea.call::<DeleteRule>(id, (), Change::default().into()).await);
 }

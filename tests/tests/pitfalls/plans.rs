@@ -13,6 +13,10 @@ const FEATURES: &[&str] = &[
     "reviews/",
     "services/",
     "profiles/",
+    "reports/",
+    "notifications/",
+    "rules/",
+    "records/series.rs",
     "events/",
     "auth/store.rs",
     "accounts/store.rs",
@@ -22,7 +26,7 @@ const FEATURES: &[&str] = &[
 /// Names of what is bounded by itself: counts that stop at their cap, the two halves of a merged page, lists of keys, work that
 /// waits and is taken from its beginning.
 const BOUNDED: &[&str] =
-    &["capped", "page", "hires", "works", "(subquery", "erasures", "unnormalised_emails", "unindexed_services"];
+    &["capped", "page", "hires", "works", "(subquery", "erasures", "unnormalised_emails", "unindexed_services", "rule_hits"];
 /// Texts that merge two bounded halves under the alias of a table.
 const MERGED: &[&str] = &["messaging/store/pages.rs", "messaging/store/deliver.rs"];
 

@@ -263,6 +263,7 @@ async fn every_route_asks_who_is_calling(engine: Engine) {
                 "retry" | "reject" | "revoke" => json!({ "reasons": ["other"] }),
                 "cancel" | "close" | "remove" => json!({ "reason": "other" }),
                 "snooze" => json!({ "until": "2099-01-01T00:00:00Z" }),
+                "test" => json!({ "kind": "words", "value": "scam" }),
                 "rules" => json!({ "kind": "blocked_domain", "value": "blocked.example" }),
                 "notice" => json!({ "content": "Hello from the staff" }),
                 _ => json!({}),

@@ -259,6 +259,10 @@ impl Row for SeriesRow {
         Column::optional("WAITED (S)", "waited.median_seconds", Kind::Number),
         Column::optional("P90", "waited.p90_seconds", Kind::Number),
         Column::optional("WORKED (S)", "worked.median_seconds", Kind::Number),
+        Column::optional("REPORTS", "counts.reports_opened", Kind::Number),
+        Column::optional("RESOLVED", "counts.reports_resolved", Kind::Number),
+        Column::optional("DISMISSED", "counts.reports_dismissed", Kind::Number),
+        Column::optional("REPORTS WAITED (S)", "reports_waited.median_seconds", Kind::Number),
         Column::optional("MESSAGES", "counts.messages", Kind::Number),
         Column::optional("JOBS", "counts.jobs_begun", Kind::Number),
     ];
@@ -269,7 +273,7 @@ impl Row for SeriesRow {
         let mut fields = names(&["at", "reviewer", "name", "mine"]);
         let counters = SeriesKind::ALL.iter().filter(|kind| !kind.is_time());
         fields.extend(within("counts", counters.map(ToString::to_string).collect()));
-        for took in ["waited", "worked"] {
+        for took in ["waited", "worked", "reports_waited"] {
             fields.extend(within(took, names(&["median_seconds", "p90_seconds"])));
         }
         fields

@@ -1,7 +1,7 @@
 //! Rows of services and of rules.
 
 use marketplace_core::{
-    rules::model::Rule,
+    rules::model::{Rule, RuleTrial},
     services::model::{CategoryDetail, Photo, ServiceDetail, ServiceSummary},
 };
 
@@ -112,6 +112,10 @@ impl Row for Rule {
         Column::new("ID", "id", Kind::Id),
         Column::new("KIND", "kind", Kind::Text),
         Column::new("VALUE", "value", Kind::Text),
+        Column::new("DOES", "action", Kind::Text),
+        Column::new("HOLDS", "enabled", Kind::Text),
+        Column::optional("WHERE", "places", Kind::Text),
+        Column::optional("NOTE", "note", Kind::Text),
         Column::optional("BY", "created_by", Kind::Text),
         Column::optional("MADE", "created_at", Kind::Time),
     ];
@@ -122,6 +126,43 @@ impl Row for Rule {
         "id".into()
     }
     fn fields() -> Vec<String> {
-        names(&["id", "kind", "value", "created_by", "created_at"])
+        names(&[
+            "id",
+            "kind",
+            "value",
+            "action",
+            "places",
+            "reason",
+            "enabled",
+            "note",
+            "created_by",
+            "created_at",
+            "version",
+        ])
+    }
+}
+
+impl Row for RuleTrial {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("SINCE", "since", Kind::Time),
+        Column::new("CHECKED", "checked", Kind::Number),
+        Column::new("CAUGHT", "caught", Kind::Number),
+    ];
+    fn id() -> String {
+        "caught".into()
+    }
+    fn fields() -> Vec<String> {
+        names(&["since", "checked", "caught", "examples", "next"])
+    }
+    fn card(&self, view: &View) -> Option<Card> {
+        let examples =
+            self.examples.iter().map(|one| format!("{} {}  {}", one.target_kind, one.target_id, one.excerpt));
+        Some(
+            Card::default()
+                .pair("since", view.time(self.since))
+                .pair("looked at", self.checked)
+                .pair("caught", self.caught)
+                .section("some of them", examples),
+        )
     }
 }

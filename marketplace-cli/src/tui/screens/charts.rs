@@ -135,7 +135,19 @@ impl Charts {
         let Some(loaded) = &self.loaded else { return };
         let rows = &loaded.over_time.rows;
         let span = self.span.label();
-        let [queue, waited, trade, own] = area.layout::<4>(&Layout::horizontal([Constraint::Fill(1); 4]));
+        // Where five would be too narrow to read, reports are on their own screen.
+        let wide = area.width >= WIDE;
+        let places = Layout::horizontal([1, 1, u16::from(wide), 1, 1].map(Constraint::Fill));
+        let [queue, waited, reports, trade, own] = area.layout::<5>(&places);
+        if wide {
+            sparklines(
+                reports,
+                buf,
+                ctx,
+                &format!("Reports, {span}"),
+                [("in ", of(rows, &["reports_opened"])), ("out", of(rows, &["reports_resolved", "reports_dismissed"]))],
+            );
+        }
         sparklines(
             queue,
             buf,
@@ -159,6 +171,8 @@ impl Charts {
     }
 }
 
+/// Columns from which on there are five charts.
+const WIDE: u16 = 140;
 /// What goes out of the queue of identity checks.
 const DECISIONS: [&str; 3] = ["kyc_approved", "kyc_retry", "kyc_rejected"];
 

@@ -25,7 +25,8 @@ use crate::{
         events::{self, EventKind},
         mail::{self, Mail, Template},
     },
-    rules,
+    reports::model::ReportedContent,
+    rules::{self, About},
 };
 
 /// Requests another address: the mail to it confirms the change, and a mail to the old one warns.
@@ -43,7 +44,7 @@ pub async fn change_email(op: &Operation, password: &Password, email: &str) -> R
     if norm == normalise_email(&me.account.email) {
         return Err(Error::invalid("/email", "is your address already"));
     }
-    rules::refuse_blocked(op, &email).await?;
+    let caught = rules::caught_domains(&mut op.db.read().await?.conn(), &email).await?;
     let checked = check_own_password(op, password, "/password").await?;
     op.limiter.notice(&normalise_email(&me.account.email)).await?;
     let may_mail = op.limiter.may_mail(&norm).await;
@@ -62,6 +63,7 @@ pub async fn change_email(op: &Operation, password: &Password, email: &str) -> R
             let mail = Mail { link: Some(link), user: Some(account.id), ..Mail::to_stranger(&email, template) };
             mail::enqueue(&op, c, &OneTime::ChangeEmail.mail_subject(user), op.now(), &mail).await?;
         }
+        caught.store(&op, c, About::user(user), &ReportedContent::titled(&account.name)).await?;
         notify(&op, c, &account, Template::EmailChanging, None).await
     }))
     .await?;

@@ -29,7 +29,9 @@ use crate::{
         events::{self, EventKind},
         mail::Template,
     },
-    rules, users,
+    reports::model::ReportedContent,
+    rules::{self, About},
+    users,
 };
 
 /// Creates an account of a client or a worker, and sends the mail that confirms its address.
@@ -53,7 +55,10 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
     let (Some(email), Some(name), Some(phone)) = (email, name, phone) else {
         return Err(Error::internal("checks passed without values"));
     };
-    rules::refuse_blocked(app, &email).await?;
+    let rules = rules::current(app).await?;
+    let mut reader = app.db.read().await?;
+    let caught = rules::caught_at_sign_up(&mut reader.conn(), &rules, &email, &name, client.ip).await?;
+    drop(reader);
     app.breached.check(&new.password).await?;
     // Hashed in any case: an address that has an account takes as long.
     let hash = app.hasher.hash(new.password).await?;
@@ -82,6 +87,7 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
                     let link = issue_one_time(&op, c, id, OneTime::VerifyEmail, Some(&norm), hours(24)).await?;
                     notify(&op, c, &account, Template::VerifyEmail, Some(link)).await?;
                 }
+                caught.store(&op, c, About::user(id), &ReportedContent::titled(&name)).await?;
                 events::append(&op, c, EventKind::UserCreated, &id.to_string(), Some(id)).await
             } else {
                 let (existing, _) = accounts::store::by_email(c, &norm)

@@ -20,6 +20,8 @@ use crate::{
     },
     operation::Operation,
     platform::db::Conn,
+    reports::model::{ReportTarget, ReportedContent, ReportedMessage},
+    rules::{self, About, Caught, model::RulePlace},
 };
 
 /// Sends a message, which is durable when this returns. Sending the same again returns the first one.
@@ -27,12 +29,14 @@ use crate::{
 /// # Errors
 /// `not_found` when the thread is not the caller's; `conflict` when the thread is closed, when the caller's name for
 /// the message was used for another one, or when a file is no loose one of the caller's in this thread; `forbidden` when the
-/// account is frozen or one of the two has blocked the other, unless they have a live job here.
+/// account is frozen or one of the two has blocked the other, unless they have a live job here; `invalid` for what a rule of
+/// the staff refuses.
 pub async fn send(op: &Operation, thread: ThreadId, new: NewMessage) -> Result<Message> {
     let me = op.actor().require_own(Permission::Trade)?;
     let new = checked(new)?;
+    let caught = caught(op, &new).await?;
     let (user, unit_new) = (me.account.id, new.clone());
-    let outcome = op.write(unit!(|op, conn| { send_in(&op, conn, user, thread, unit_new).await })).await?;
+    let outcome = op.write(unit!(|op, conn| { send_in(&op, conn, user, thread, unit_new, caught).await })).await?;
     match outcome {
         Outcome::New(appended, attachments) => Ok(Message {
             id: appended.id,
@@ -70,6 +74,12 @@ pub(super) fn checked(mut new: NewMessage) -> Result<NewMessage> {
     Ok(new)
 }
 
+/// Returns what rules catch of a message.
+pub(super) async fn caught(app: &App, new: &NewMessage) -> Result<Caught> {
+    let rules = rules::current(app).await?;
+    Ok(Caught::of(&rules, RulePlace::Messages, &[("/content", &new.content)]))
+}
+
 /// The outcome of sending.
 #[derive(Clone)]
 pub(super) enum Outcome {
@@ -86,9 +96,20 @@ pub(super) async fn send_in(
     user: UserId,
     thread: ThreadId,
     new: NewMessage,
+    caught: Caught,
 ) -> Result<Outcome> {
     let print = fingerprint(thread, &new.content, &new.attachments);
     lock_thread(conn, thread).await?;
+    let caught = caught.unless_agreed(conn, thread).await?;
+    if let Err(refusal) = caught.allow() {
+        // What was sent before the rule was made stays sent, and a stranger learns nothing of the thread.
+        if let Some(sent) = store::sent(conn, user, &new.client_msg_id).await? {
+            return same(sent, &print).map(Outcome::Before);
+        }
+        store::membership(conn, thread, user).await?.ok_or_else(|| Error::not_found("thread"))?;
+        return Err(refusal);
+    }
+    let reported = (!caught.is_empty()).then(|| new.content.clone());
     let mut files = Vec::with_capacity(new.attachments.len());
     if !new.attachments.is_empty() {
         // Sent before, its files are no longer loose.
@@ -108,6 +129,13 @@ pub(super) async fn send_in(
             None => Err(refusal(conn, user, thread).await?),
         };
     };
+    if let Some(text) = reported {
+        let about = About { kind: ReportTarget::Message, id: appended.id.0, thread: Some(thread), subject: user };
+        let message =
+            ReportedMessage { seq: appended.seq, sender_id: Some(user), content: text.clone(), at: appended.at };
+        let content = ReportedContent { text, messages: vec![message], ..ReportedContent::default() };
+        caught.store(app, conn, about, &content).await?;
+    }
     for id in &new.attachments {
         if !store::claim(conn, *id, thread, user, appended.seq).await? {
             return Err(not_loose(*id));

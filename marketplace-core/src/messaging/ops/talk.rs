@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::send::{checked, send, send_in};
+use super::send::{caught, checked, send, send_in};
 use crate::{
     app::App,
     base::{
@@ -25,6 +25,7 @@ use crate::{
     operation::Operation,
     profiles,
     records::events::{self, EventKind},
+    rules::Caught,
 };
 
 /// Opens a thread about a published service, and sends the first message if there is one: both, or neither. A client has one
@@ -73,6 +74,10 @@ async fn make(
     service: ServiceId,
     message: Option<NewMessage>,
 ) -> Result<(ThreadId, Option<NewMessage>)> {
+    let caught = match &message {
+        Some(message) => caught(app, message).await?,
+        None => Caught::default(),
+    };
     Operation::system(app)
         .write(unit!(|op, conn| {
             let at = op.now();
@@ -88,7 +93,7 @@ async fn make(
             }
             changed(&op, conn, id, client, worker).await?;
             if let Some(message) = message {
-                send_in(&op, conn, client, id, message).await?;
+                send_in(&op, conn, client, id, message, caught).await?;
             }
             Ok((id, None))
         }))

@@ -143,6 +143,10 @@ text_enum! {
         CategoriesUpdate = "categories.update",
         /// A rule was made.
         RulesCreate = "rules.create",
+        /// A rule was changed.
+        RulesEdit = "rules.edit",
+        /// A rule was tried on what people wrote, and some of that was shown.
+        RulesTest = "rules.test",
         /// A rule was taken away.
         RulesDelete = "rules.delete",
         /// A webhook was made.

@@ -8,6 +8,7 @@ use crate::{
         error::Result,
         ids::CaseId,
         permission::Permission,
+        principal::Principal,
         time::Timestamp,
     },
     kyc::model::{CLAIM, UNDO},
@@ -18,6 +19,7 @@ use crate::{
         audit::AuditAction,
         events::EventKind,
         mail::{self, Template},
+        series::{self, Happened, SeriesKind},
         webhooks,
     },
     reports::{
@@ -102,6 +104,7 @@ async fn apply(op: &Operation, conn: &mut Conn<'_>, case: &Case, made: CheckedDe
         note: note.clone(),
     };
     store::set_decision(conn, case, verdict.status(), fence, decided).await?;
+    count(conn, case, verdict.status(), (&who, now), 1).await?;
     let (template, action, kind) = match verdict {
         Verdict::Resolve { .. } => (Template::ReportResolved, AuditAction::ReportsResolve, ReportEventKind::Resolved),
         Verdict::Dismiss { .. } => (Template::ReportDismissed, AuditAction::ReportsDismiss, ReportEventKind::Dismissed),
@@ -166,6 +169,29 @@ pub async fn undo(op: &Operation, id: CaseId) -> Result<Changed<ReportCase>> {
         .await
 }
 
+/// Counts a decision, or one that is taken back: what it was, and how long the case waited.
+async fn count(
+    conn: &mut Conn<'_>,
+    case: &Case,
+    status: ReportStatus,
+    (who, at): (&Principal, Timestamp),
+    by: i64,
+) -> Result<()> {
+    let happened = Happened { at, who: Some(who), to: case.id.0, by };
+    let (kind, since) = match status {
+        ReportStatus::Dismissed => (SeriesKind::ReportsDismissed, Some(case.opened_at)),
+        ReportStatus::Upheld => (SeriesKind::ReportsUpheld, case.appealed_at),
+        ReportStatus::Reversed => (SeriesKind::ReportsReversed, case.appealed_at),
+        _ => (SeriesKind::ReportsResolved, Some(case.opened_at)),
+    };
+    series::count(conn, kind, happened).await?;
+    if by < 0 {
+        series::count(conn, SeriesKind::ReportsUndone, Happened { by: 1, ..happened }).await?;
+    }
+    let waited = at.since(since.unwrap_or(at));
+    series::measure(conn, SeriesKind::ReportsWaited, waited, happened).await
+}
+
 async fn restore(op: &Operation, conn: &mut Conn<'_>, case: &Case) -> Result<()> {
     let (now, who, fence) = (op.now(), op.actor().principal(), case.fence + 1);
     let restored = actions::take_back(op, conn, case).await?;
@@ -180,6 +206,9 @@ async fn restore(op: &Operation, conn: &mut Conn<'_>, case: &Case) -> Result<()>
     store::set_decision(conn, case, ReportStatus::Open, fence, Decided::default()).await?;
     let claim = NewClaim { holder: &who, label: &op.actor().label(), expires_at: now + CLAIM, fence };
     store::set_claim(conn, case.id, &claim).await?;
+    if let Some(decided_at) = case.decided_at {
+        count(conn, case, case.status, (&who, decided_at), -1).await?;
+    }
     store::record(conn, case.id, now, &who, ReportEventKind::Undone, None, None).await?;
     let metadata = serde_json::json!({ "fence": fence, "restored": restored });
     let what = Record { action: AuditAction::ReportsUndo, event: EventKind::ReportUndone, reason: None, metadata };
@@ -252,6 +281,7 @@ async fn apply_appeal(
         note: note.as_deref(),
     };
     store::set_appeal_decision(conn, case, &decided).await?;
+    count(conn, case, verdict.status(), (&who, now), 1).await?;
     let (template, action, kind) = if verdict.reverse {
         (Template::AppealReversed, AuditAction::ReportsReverse, ReportEventKind::Reversed)
     } else {

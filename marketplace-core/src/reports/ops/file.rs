@@ -17,13 +17,17 @@ use crate::{
     operation::Operation,
     platform::db::Conn,
     profiles,
-    records::{audit::AuditAction, events::EventKind},
+    records::{
+        audit::AuditAction,
+        events::EventKind,
+        series::{self, Happened, SeriesKind},
+    },
     reports::{
         model::{
             MAX_REPORTS, MAX_TEXT, NewAppeal, NewReport, OwnDecision, OwnReport, ReportEventKind, ReportOutcome,
             ReportStatus, ReportTarget, ReportedContent, ReportedMessage,
         },
-        row::stored,
+        row::{Case, stored},
         store::{self, NewRow, OwnRow, Target},
     },
     reviews, services,
@@ -55,23 +59,29 @@ pub async fn file(op: &Operation, new: NewReport) -> Result<(OwnReport, bool)> {
     op.write(unit!(|op, conn| { file_in(&op, conn, me, &new).await })).await
 }
 
-async fn file_in(op: &Operation, conn: &mut Conn<'_>, me: UserId, new: &NewReport) -> Result<(OwnReport, bool)> {
+/// Opens a case about a target unless one waits, and locks it until the end of the transaction.
+pub(super) async fn open(op: &Operation, conn: &mut Conn<'_>, about: &Target) -> Result<Case> {
     /// Another one may decide the case while this one waits for it.
     const TRIES: usize = 4;
+    for _ in 0..TRIES {
+        let id = CaseId::new(op.now(), op.random.as_ref());
+        if store::open(conn, id, about, op.now()).await? {
+            series::count(conn, SeriesKind::ReportsOpened, Happened::now(op.now(), id.0)).await?;
+        }
+        if let Some(case) = store::lock_open(conn, about).await? {
+            return Ok(case);
+        }
+    }
+    Err(Error::busy("others work on the same case; try again"))
+}
+
+async fn file_in(op: &Operation, conn: &mut Conn<'_>, me: UserId, new: &NewReport) -> Result<(OwnReport, bool)> {
     let now = op.now();
     let (about, content) = look(op, conn, me, new).await?;
     if about.subject == me {
         return Err(Error::forbidden("nobody reports themselves"));
     }
-    let mut case = None;
-    for _ in 0..TRIES {
-        store::open(conn, CaseId::new(now, op.random.as_ref()), &about, now).await?;
-        case = store::lock_open(conn, &about).await?;
-        if case.is_some() {
-            break;
-        }
-    }
-    let case = case.ok_or_else(|| Error::busy("others work on the same case; try again"))?;
+    let case = open(op, conn, &about).await?;
     if let Some(before) = store::own_in(conn, me, case.id).await? {
         let is_same = before.reason == new.reason && before.text.as_deref() == Some(&new.text);
         let before = shown(before, now);
@@ -94,6 +104,7 @@ async fn file_in(op: &Operation, conn: &mut Conn<'_>, me: UserId, new: &NewRepor
         id: ReportId::new(now, op.random.as_ref()),
         case: case.id,
         reporter: Some(me),
+        rule: None,
         reason: new.reason,
         text: &new.text,
         content: (!is_known).then_some(content.as_str()),
@@ -235,6 +246,7 @@ pub(super) async fn appeal_in(
         };
     }
     store::set_appeal(conn, &case, &text, now).await?;
+    series::count(conn, SeriesKind::ReportsAppealed, Happened::now(now, id.0)).await?;
     store::record(conn, id, now, &Principal::user(me), ReportEventKind::Appealed, None, None).await?;
     let what = Record {
         action: AuditAction::ReportsAppeal,

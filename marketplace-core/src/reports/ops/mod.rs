@@ -2,12 +2,14 @@
 
 mod actions;
 mod by_link;
+mod caught;
 mod decide;
 mod erase;
 mod file;
 mod queue;
 
 pub use by_link::appeal_by_link;
+pub(crate) use caught::file_caught;
 pub use decide::{decide, decide_appeal, undo};
 pub(crate) use erase::{decisions_about, erase, filed_by};
 pub use file::{appeal, decisions, file, own};

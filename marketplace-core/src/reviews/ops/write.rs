@@ -16,12 +16,22 @@ use crate::{
     operation::Operation,
     platform::db::Conn,
     records::events::{self, EventKind},
+    reports::model::{ReportTarget, ReportedContent},
     reviews::{
         model::{NewFlag, NewReply, NewReview, ReviewStatus, ReviewView, UpdateReview, WINDOW},
         row::Review,
         store,
     },
+    rules::{self, About, Caught, model::RulePlace},
 };
+
+fn about(id: ReviewId, author: UserId) -> About {
+    About { kind: ReportTarget::Review, id: id.0, thread: None, subject: author }
+}
+
+fn reported(rating: i64, text: String) -> ReportedContent {
+    ReportedContent { text, rating: Some(rating), ..ReportedContent::default() }
+}
 
 /// Creates a review of the other side of a finalized job. It is hidden until the other side's is in or the window closes.
 ///
@@ -36,8 +46,15 @@ pub async fn create(op: &Operation, job: JobId, new: NewReview) -> Result<Review
     if seen.status != JobStatus::Finalized {
         return Err(Error::conflict("reviews open when the job is finalized", seen));
     }
+    let caught = Caught::of(&*rules::current(op).await?, RulePlace::Reviews, &[("/text", &text)]);
+    caught.allow()?;
 
-    op.write(unit!(|op, conn| { create_in(&op, conn, me, job, rating, text).await })).await
+    op.write(unit!(|op, conn| {
+        let made = create_in(&op, conn, me, job, rating, text.clone()).await?;
+        caught.store(&op, conn, about(made.id, me), &reported(rating, text)).await?;
+        Ok(made)
+    }))
+    .await
 }
 
 async fn create_in(
@@ -116,6 +133,7 @@ async fn create_in(
 /// `conflict` with the review as `current` once it shows or was removed.
 pub async fn edit(op: &Operation, id: ReviewId, update: UpdateReview) -> Result<ReviewView> {
     let me = trader(op.actor())?;
+    let rules = rules::current(op).await?;
 
     op.write(unit!(|op, conn| {
         // Not taken: what its time has brought is stored by others, and shows here all the same.
@@ -134,6 +152,9 @@ pub async fn edit(op: &Operation, id: ReviewId, update: UpdateReview) -> Result<
         if changed == before {
             return Ok(view);
         }
+        let caught = Caught::of(&rules, RulePlace::Reviews, &[("/text", &changed.text)]);
+        caught.allow()?;
+        caught.store(&op, conn, about(id, me), &reported(changed.rating, changed.text.clone())).await?;
         let mut after = review.clone();
         after.rating = changed.rating;
         after.content = changed.text;
@@ -153,6 +174,7 @@ pub async fn edit(op: &Operation, id: ReviewId, update: UpdateReview) -> Result<
 pub async fn reply(op: &Operation, id: ReviewId, reply: NewReply) -> Result<ReviewView> {
     let me = trader(op.actor())?;
     let text = check_text("/text", &reply.text, 1, 2_000)?;
+    let caught = Caught::of(&*rules::current(op).await?, RulePlace::Reviews, &[("/text", &text)]);
 
     op.write(unit!(|op, conn| {
         let review = lock_review(&op, conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
@@ -167,6 +189,10 @@ pub async fn reply(op: &Operation, id: ReviewId, reply: NewReply) -> Result<Revi
         if review.reply.is_some() {
             return Err(Error::conflict("there is one reply to a review, and it was given", view));
         }
+        caught.allow()?;
+        // Not about the review: that is somebody else's.
+        let content = ReportedContent { text: text.clone(), ..ReportedContent::default() };
+        caught.store(&op, conn, About::user(me), &content).await?;
         let mut after = review.clone();
         after.reply = Some(text);
         after.replied_at = Some(op.now());

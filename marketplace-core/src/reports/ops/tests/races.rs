@@ -3,33 +3,40 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use futures::future::join_all;
+use futures::{StreamExt, future::join_all, stream};
 
 use super::*;
-use crate::kyc::model::CLAIM;
+use crate::{
+    kyc::model::CLAIM,
+    staff::{self, SeriesBy, SeriesQuery, ShowSeries},
+};
 
 /// Many reviewers work on one queue while people go on reporting, and some of them die in the middle of a call: the task is
 /// aborted at a random point, as when a process is killed. No case is decided twice, no report is lost, and none is stuck past
-/// its claim's expiry.
+/// its claim's expiry. `MARKETPLACE_TEST_CASES` says how many cases; from 1,000 on, a hundred reviewers race.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_case_is_decided_twice_and_none_is_lost() {
-    const SUBJECTS: usize = 25;
-    const REVIEWERS: usize = 10;
+    let cases = std::env::var("MARKETPLACE_TEST_CASES").map_or(25, |count| count.parse().unwrap());
+    let crowd = if cases < 1_000 { 10 } else { 100 };
     for test in testing::apps().await {
-        let mut people = Vec::new();
-        for _ in 0..4 {
-            people.push(test.actor(Role::Client).await);
-        }
         let mut subjects = Vec::new();
-        for _ in 0..SUBJECTS {
+        for _ in 0..cases {
             subjects.push(test.user(Role::Client, Status::Active).await);
         }
+        // Four of them report each; nobody reports more than an hour allows.
+        let mut filing = Vec::new();
+        for some in subjects.chunks(25) {
+            for _ in 0..4 {
+                let by = test.actor(Role::Client).await;
+                filing.extend(some.iter().map(|id| (by.clone(), *id)));
+            }
+        }
         // All at once: those about one person come into one case.
-        let filing = people.iter().flat_map(|by| subjects.iter().map(move |id| (by, *id)));
-        let filed = join_all(filing.map(|(by, id)| file(&test, by, ReportTarget::User, id.0))).await;
+        let filing = filing.iter().map(|(by, id)| file(&test, by, ReportTarget::User, id.0));
+        let filed: Vec<_> = stream::iter(filing).buffer_unordered(100).collect().await;
         assert!(filed.iter().all(|answer| answer.as_ref().is_ok_and(|(_, is_new)| *is_new)), "{filed:?}");
         let mut reviewers = Vec::new();
-        for _ in 0..REVIEWERS {
+        for _ in 0..crowd {
             reviewers.push(test.actor(Role::Support).await);
         }
         let decided: Arc<Mutex<HashMap<CaseId, usize>>> = Arc::default();
@@ -78,6 +85,16 @@ async fn no_case_is_decided_twice_and_none_is_lost() {
             assert!(decided.lock().unwrap().get(&about[0].id).copied().unwrap_or(0) <= 1);
             assert!(!about[0].status.is_waiting() && about[0].claim.is_none());
         }
+        // The counters say the same.
+        let query = SeriesQuery { by: Some(SeriesBy::Day), ..SeriesQuery::default() };
+        let op = test.app().by(&operator());
+        let series = staff::run::<ShowSeries>(&op, (), query, ()).await.unwrap();
+        let sum = |kinds: &[&str]| -> i64 {
+            series.rows.iter().flat_map(|row| kinds.iter().map(|kind| row.counts[*kind])).sum()
+        };
+        let counted = ["reports_opened", "reports_undone"].map(|kind| sum(&[kind]));
+        assert_eq!(counted, [i64::try_from(cases).unwrap(), 0]);
+        assert_eq!(sum(&["reports_resolved", "reports_dismissed"]), counted[0]);
         assert!(audit::verify(&test.app().by(&operator()), 1, 10_000, None).await.unwrap().broken.is_none());
         test.close().await;
     }
