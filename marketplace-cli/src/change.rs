@@ -14,7 +14,8 @@ use marketplace_core::{
     base::change::{Change, Changed},
     error::{Error, ErrorCode},
     ids::{
-    AttemptId, CaseId, JobId, MailId, MessageId, PhotoId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId, WebhookId,
+        AttemptId, CaseId, JobId, MailId, MessageId, PhotoId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId,
+        WebhookId,
     },
     jobs::model::JobSummary,
     kyc::model::KycSummary,

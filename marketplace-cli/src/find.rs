@@ -7,7 +7,8 @@ use marketplace_core::{
     base::permission::Role,
     error::{Error, ErrorCode, Result},
     ids::{
-    AttemptId, CaseId, JobId, MailId, MessageId, PhotoId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId, WebhookId,
+        AttemptId, CaseId, JobId, MailId, MessageId, PhotoId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId,
+        WebhookId,
     },
     jobs::model::JobFilter,
     kyc::{model::KycFilter, status::KycStatus},

@@ -12,7 +12,7 @@ use crate::{
     auth::totp,
     base::{
         error::{Error, Result},
-    ids::{AttachmentId, AttemptId, MailId, PhotoId, PictureId, UserId, WebhookId},
+        ids::{AttachmentId, AttemptId, MailId, PhotoId, PictureId, UserId, WebhookId},
         random::Random,
         time::Timestamp,
     },

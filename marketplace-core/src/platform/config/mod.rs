@@ -372,7 +372,9 @@ fn environment_value(key: &str, value: &str) -> toml::Value {
         let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
         return toml::Value::Array(parts.map(|part| toml::Value::String(part.to_owned())).collect());
     }
-    if let ("access" | "allow_http" | "cookies" | "files" | "require_staff_totp" | "require_totp", Ok(flag)) = (key, value.parse()) {
+    if let ("access" | "allow_http" | "cookies" | "files" | "require_staff_totp" | "require_totp", Ok(flag)) =
+        (key, value.parse())
+    {
         return toml::Value::Boolean(flag);
     }
     // Some providers issue numeric ids, which are text all the same.
