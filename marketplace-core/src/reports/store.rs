@@ -552,12 +552,6 @@ pub(crate) struct ReportCounts {
     pub decided_24h: i64,
 }
 
-/// Returns since when the oldest case waits that can be taken.
-pub(super) async fn oldest(conn: &mut Conn<'_>, now: Timestamp) -> Result<Option<Timestamp>> {
-    Ok(q!(conn => optval Timestamp,
-        "SELECT queued_at FROM report_cases WHERE queued_at <= $1 ORDER BY queued_at, id LIMIT 1", now)?)
-}
-
 /// Returns the counts for the dashboard.
 pub(crate) async fn counts(conn: &mut Conn<'_>, now: Timestamp) -> Result<ReportCounts> {
     let (yesterday, cap) = (now - Duration::from_hours(24), Count::CAP + 1);

@@ -2,7 +2,17 @@
 
 use marketplace_core::staff::{
     self, AfterQuery, AssignReport, AssignReportInput, ClaimAttempt, ClaimNextAttempt, ClaimNextReport, ClaimReport,
-    CloseService, Connection, CreateCategory, CreateRule, CreateToken, CreateUser, DeleteRule, EditCategory, EditRule, EditRuleInput, EditUser, EditUserInput, EndUserSession, EscalateReport, ExportUser, FileOf, FileReason, Guard, ListAttempts, ListAudit, ListCategories, ListEvents, ListJobHistory, ListJobs, ListMails, ListQuery, ListReports, ListReviews, ListRules, ListServices, ListThreads, ListTokens, ListUserNotes, ListUserSessions, ListUsers, NewCategoryInput, NewRuleInput, NewTokenInput, NewUserInput, NoteInput, NoticeInput, PhotoQuery, PostNotice, ReadThread, ReadingQuery, ReasonedInput, ReleaseAttempt, ReleaseReport, RemoveMessage, RemovePhoto, ReopenService, ResendUserVerification, RetryMail, RevealUser, RevokeToken, SendPasswordReset, SeriesQuery, ShowAttempt, ShowJob, ShowMail, ShowReport, ShowReview, ShowSeries, ShowService, ShowStats, ShowThread, ShowUser, SkipReport, SnoozeReport, SnoozeReportInput, StretchQuery, TestRule, TestRuleInput, UndoDecision, UndoReport, UpdateCategoryInput, VerifyAudit, ViewAttemptFile, ViewPhoto, ViewThreadFile, WarnUser, WarningInput, WhoAmI, WhyQuery, WriteUserNote,
+    CloseService, Connection, CreateCategory, CreateRule, CreateToken, CreateUser, DeleteRule, EditCategory, EditRule,
+    EditRuleInput, EditUser, EditUserInput, EndUserSession, EscalateReport, ExportUser, FileOf, FileReason, Guard,
+    ListAttempts, ListAudit, ListCategories, ListEvents, ListJobHistory, ListJobs, ListMails, ListQuery, ListReports,
+    ListReviews, ListRules, ListServices, ListThreads, ListTokens, ListUserNotes, ListUserSessions, ListUsers,
+    NewCategoryInput, NewRuleInput, NewTokenInput, NewUserInput, NoteInput, NoticeInput, PhotoQuery, PostNotice,
+    ReadThread, ReadingQuery, ReasonedInput, ReleaseAttempt, ReleaseReport, RemoveMessage, RemovePhoto, ReopenService,
+    ResendUserVerification, RetryMail, RevealUser, RevokeToken, SendPasswordReset, SeriesQuery, ShowAttempt, ShowJob,
+    ShowMail, ShowReport, ShowReview, ShowSeries, ShowService, ShowStats, ShowThread, ShowUser, SkipReport,
+    SnoozeReport, SnoozeReportInput, StretchQuery, TestRule, TestRuleInput, UndoDecision, UndoReport,
+    UpdateCategoryInput, VerifyAudit, ViewAttemptFile, ViewPhoto, ViewThreadFile, WarnUser, WarningInput, WhoAmI,
+    WhyQuery, WriteUserNote,
 };
 
 use std::sync::Arc;

@@ -1,7 +1,11 @@
 //! Users.
 
 use marketplace_core::staff::{
-    self, Connection, CreateCategory, CreateRule, CreateUser, DeleteRule, EditCategory, EditRule, EditRuleInput, EditUser, EditUserInput, EndUserSession, ExportUser, ListCategories, ListQuery, ListRules, ListUserNotes, ListUserSessions, ListUsers, NewCategoryInput, NewRuleInput, NewUserInput, NoteInput, ResendUserVerification, RevealUser, SendPasswordReset, ShowUser, TestRule, TestRuleInput, UpdateCategoryInput, WarnUser, WarningInput, WhyQuery, WriteUserNote,
+    self, Connection, CreateCategory, CreateRule, CreateUser, DeleteRule, EditCategory, EditRule, EditRuleInput,
+    EditUser, EditUserInput, EndUserSession, ExportUser, ListCategories, ListQuery, ListRules, ListUserNotes,
+    ListUserSessions, ListUsers, NewCategoryInput, NewRuleInput, NewUserInput, NoteInput, ResendUserVerification,
+    RevealUser, SendPasswordReset, ShowUser, TestRule, TestRuleInput, UpdateCategoryInput, WarnUser, WarningInput,
+    WhyQuery, WriteUserNote,
 };
 use std::time::Duration;
 
@@ -85,7 +89,7 @@ async fn repair(world: &World, script: &mut Script, lea: &Connection) {
     script.heard("categories_create", &create("drones", Change::default()).await);
     script.heard("categories_create again", &create("drones", Change::default()).await);
     script.heard("categories_create of another's key", &create("music", Change::default()).await);
- in [
+    for (name, update) in [
         ("hide", UpdateCategory { active: Some(false), ..UpdateCategory::default() }),
         ("again", UpdateCategory { active: Some(false), ..UpdateCategory::default() }),
         (

@@ -14,7 +14,7 @@ use crate::{
         store::{self, NewRow, Target},
     },
     rules::{self, Hit},
-    timers::{Queue, Timer},
+    timers::Timer,
 };
 
 /// What is worked on in one run.
@@ -22,7 +22,7 @@ const BATCH: i64 = 200;
 /// Reports by the system that a case takes: staff know by then.
 const MOST: i64 = 20;
 
-/// Makes reports of what rules caught, and notes since when the oldest case waits. Doing it twice, or on two servers, makes no second one. Returns how many things were done.
+/// Makes reports of what rules caught. Doing it twice, or on two servers, makes no second one. Returns how many things were done.
 ///
 /// # Errors
 /// `unavailable` when the database cannot be used.
@@ -30,7 +30,6 @@ pub(crate) async fn file_caught(app: &App) -> Result<u64> {
     let limit = BATCH + crate::scheduled::resting(app, Timer::RuleReports);
     let mut reader = app.db.read().await?;
     let hits = rules::hits(&mut reader.conn(), limit).await?;
-    app.timers.set_oldest(Queue::Reports, store::oldest(&mut reader.conn(), app.now()).await?);
     drop(reader);
     crate::scheduled::each(app, Timer::RuleReports, hits, async |hit| file_one(app, hit).await.map(u64::from)).await
 }
