@@ -214,7 +214,7 @@ pub struct CategoryInfo {
     /// For people, in English.
     pub name: String,
     /// For people, by language.
-    pub names: Names,
+    pub names: BTreeMap<String, String>,
     /// The one that it is part of.
     pub parent: Option<Category>,
 }
@@ -226,7 +226,7 @@ pub struct CategoryDetail {
     /// Its key, which never changes.
     pub key: Category,
     /// Its names by language.
-    pub names: Names,
+    pub names: BTreeMap<String, String>,
     /// The one that it is part of.
     pub parent: Option<Category>,
     /// Its place in lists: smaller ones come first.
@@ -250,7 +250,7 @@ pub struct NewCategory {
     /// Its key.
     pub key: Category,
     /// Its names by language, English among them, up to 60 characters each.
-    pub names: Names,
+    pub names: BTreeMap<String, String>,
     /// The one that it is part of, which is part of none.
     pub parent: Option<Category>,
     /// Its place in lists; the last without one.

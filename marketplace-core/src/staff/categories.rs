@@ -12,7 +12,7 @@ use crate::{
     },
     services::{
         self,
-        model::{Category, CategoryDetail, Names, NewCategory, UpdateCategory},
+        model::{Category, CategoryDetail, NewCategory, UpdateCategory},
     },
 };
 
@@ -24,7 +24,7 @@ pub struct NewCategoryInput {
     /// Its key, which never changes.
     pub key: Category,
     /// Its names by language (`en`, `de`, `pt-br`), English among them, up to 60 characters each.
-    pub names: Names,
+    pub names: BTreeMap<String, String>,
     /// The one that it is part of, which is part of none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Category>,

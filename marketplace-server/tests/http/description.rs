@@ -265,6 +265,8 @@ fn described_types(text: &str) -> Vec<String> {
         // `UserId = "user",`, in the list of ids.
         let id = line.split_once(" = \"").map(|(name, _)| name.trim()).filter(|name| name.ends_with("Id"));
         names.extend(id.map(str::to_owned));
+        let by_hand = line.strip_prefix("impl utoipa::ToSchema for ").and_then(|rest| rest.split(' ').next());
+        names.extend(by_hand.map(str::to_owned));
         let words: Vec<&str> = line.split([' ', '{', '<', '(', ';']).collect();
         let item = words.iter().position(|word| matches!(*word, "struct" | "enum" | "trait" | "fn" | "impl"));
         let Some(at) = item.filter(|_| !line.starts_with("//") && !line.starts_with('#')) else { continue };
