@@ -79,7 +79,9 @@ const WEBHOOKS: &str = "webhooks";
 fn webhooks(backlog: webhooks::Backlog) -> Finding {
     let webhooks::Backlog { waiting, failed, oldest_at, disabled } = backlog;
     let since = oldest_at.map(|at| format!(" (the oldest since {at})")).unwrap_or_default();
-    let text = format!("{waiting} deliveries wait{since}, {failed} failed, {disabled} webhooks were switched off as they fail");
+    let text = format!(
+        "{waiting} deliveries wait{since}, {failed} failed, {disabled} webhooks were switched off as they fail"
+    );
     if failed > 0 || disabled > 0 {
         Finding::warning(WEBHOOKS, format!("{text}; see `marketplace webhooks list`"))
     } else {
