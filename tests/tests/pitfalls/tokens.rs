@@ -36,6 +36,7 @@ async fn a_token_does_what_its_scopes_say_and_nothing_else(engine: Engine) {
         "audit:read" => vec!["/v1/admin/audit", "/v1/admin/audit/verify"],
         "stats:read" => vec!["/v1/admin/stats", "/v1/admin/events"],
         "tokens:read" => vec!["/v1/admin/tokens"],
+        "webhooks:read" => vec!["/v1/admin/webhooks"],
         _ => panic!("{scope}"),
     };
     let scopes = [
@@ -47,6 +48,7 @@ async fn a_token_does_what_its_scopes_say_and_nothing_else(engine: Engine) {
         "audit:read",
         "stats:read",
         "tokens:read",
+        "webhooks:read",
     ];
     for scope in scopes {
         let made = token(&admin, &admin.id, &[scope]).await;

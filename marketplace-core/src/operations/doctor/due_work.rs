@@ -6,7 +6,10 @@ use crate::{
     base::{error::Result, time::Timestamp},
     operations::doctor::finding::Finding,
     platform::db::Db,
-    records::mail::{self, Backlog},
+    records::{
+        mail::{self, Backlog},
+        webhooks,
+    },
     timers::{self, RecordedTimer},
 };
 
@@ -18,10 +21,16 @@ const LATE_MAIL: Duration = Duration::from_mins(5);
 /// Checks the due work of a database's servers.
 pub(crate) async fn checks(db: &Db, now: Timestamp) -> Vec<Finding> {
     let of = |name, checked: Result<Finding>| checked.unwrap_or_else(|error| Finding::error(name, &error));
-    vec![
+    let mut all = vec![
         of(TIMERS, timers::recorded(db).await.map(|rows| timers(&rows, now))),
         of(MAILS, mail::backlog(db).await.map(|backlog| mails(backlog, now))),
-    ]
+    ];
+    let told = webhooks::store::backlog(db, now).await;
+    // Most marketplaces have none.
+    if !matches!(&told, Ok(nothing) if *nothing == webhooks::Backlog::default()) {
+        all.push(of(WEBHOOKS, told.map(webhooks)));
+    }
+    all
 }
 
 const TIMERS: &str = "due work";
@@ -62,6 +71,21 @@ fn mails(backlog: Backlog, now: Timestamp) -> Finding {
         Finding::warning(MAILS, format!("{text}; see `marketplace mail list`"))
     } else {
         Finding::ok(MAILS, text)
+    }
+}
+
+const WEBHOOKS: &str = "webhooks";
+
+fn webhooks(backlog: webhooks::Backlog) -> Finding {
+    let webhooks::Backlog { waiting, failed, oldest_at, disabled } = backlog;
+    let since = oldest_at.map(|at| format!(" (the oldest since {at})")).unwrap_or_default();
+    let text = format!(
+        "{waiting} deliveries wait{since}, {failed} failed, {disabled} webhooks were switched off as they fail"
+    );
+    if failed > 0 || disabled > 0 {
+        Finding::warning(WEBHOOKS, format!("{text}; see `marketplace webhooks list`"))
+    } else {
+        Finding::ok(WEBHOOKS, text)
     }
 }
 

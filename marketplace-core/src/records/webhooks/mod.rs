@@ -109,5 +109,6 @@ pub(crate) async fn send_due(_app: &App) -> Result<u64> {
     Ok(0)
 }
 
-#[cfg(all(test, feature = "webhooks"))]
+#[cfg(feature = "webhooks")]
+#[cfg(test)]
 mod tests;

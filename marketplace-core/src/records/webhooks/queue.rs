@@ -140,13 +140,11 @@ async fn set_next(conn: &mut Conn<'_>, webhook: WebhookId, subject: &str, at: Ti
 
 /// Has the next of a locked queue sent when its time comes.
 async fn go_on(conn: &mut Conn<'_>, webhook: WebhookId, subject: &str, next: Option<Head>) -> Result<()> {
-    match next {
-        Some(head) => set_next(conn, webhook, subject, head.not_before).await,
-        None => {
-            q!(conn => exec, "DELETE FROM webhook_queues WHERE webhook_id = $1 AND subject = $2", webhook, subject)?;
-            Ok(())
-        }
+    if let Some(head) = next {
+        return set_next(conn, webhook, subject, head.not_before).await;
     }
+    q!(conn => exec, "DELETE FROM webhook_queues WHERE webhook_id = $1 AND subject = $2", webhook, subject)?;
+    Ok(())
 }
 
 /// How a try ended.

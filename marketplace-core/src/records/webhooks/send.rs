@@ -96,7 +96,7 @@ async fn send_one(app: &App, taken: Taken) -> Result<bool> {
             failure: None,
             is_gone: false,
         },
-        Outcome::Failed(failure) => not_taken(app, &taken, failure, now),
+        Outcome::Failed(failure) => not_taken(app, &taken, &failure, now),
     };
     if ended.state == DeliveryState::Failed {
         tracing::warn!(%webhook, delivery = %taken.id, attempts = taken.attempts, reason = ended.failure, "something is not sent to a webhook any more");
@@ -109,7 +109,7 @@ async fn send_one(app: &App, taken: Taken) -> Result<bool> {
     Ok(app.webhooks.went(webhook, well, now) && !is_gone)
 }
 
-fn not_taken(app: &App, taken: &Taken, failure: Failure, now: Timestamp) -> Ended {
+fn not_taken(app: &App, taken: &Taken, failure: &Failure, now: Timestamp) -> Ended {
     let is_gone = failure.status == Some(410);
     // What an endpoint that is gone does not take waits for it: staff say where it is now.
     let is_over = !is_gone && now.since(taken.first_try_at) >= TRIED_FOR;
