@@ -17,6 +17,7 @@ pub mod new_file;
 #[cfg(feature = "oidc")]
 pub(crate) mod openid;
 pub(crate) mod passwords;
+pub mod redis_url;
 pub(crate) mod rounds;
 pub(crate) mod slots;
 pub mod sqlite_url;

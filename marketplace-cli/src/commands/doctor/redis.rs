@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use marketplace_core::{
-    config::{Config, Secret},
-    doctor::Finding,
-};
+use marketplace_core::{config::Config, doctor::Finding, platform::redis_url::Sentinels};
 use percent_encoding::percent_decode_str;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -23,7 +20,18 @@ pub(super) async fn check(config: &Config) -> Finding {
     let Some(secret) = &config.redis_url else {
         return Finding::ok(NAME, "one server by itself needs none (no redis_url)");
     };
-    match tokio::time::timeout(PATIENCE, ask(secret)).await {
+    let asked = async {
+        let Ok(Some(sentinels)) = Sentinels::parse(secret.expose()) else { return ask(secret.expose()).await };
+        let mut last = Err("names no sentinel".to_owned());
+        for url in &sentinels.urls {
+            last = ask(url.expose()).await.map(|_| "is watched by a sentinel that answers");
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
+    };
+    match tokio::time::timeout(PATIENCE, asked).await {
         Ok(Ok(said)) => Finding::ok(NAME, format!("{secret} {said}")),
         Ok(Err(why)) => {
             Finding::warning(NAME, format!("{secret} {why}; until it does, each server counts limits by itself"))
@@ -35,8 +43,8 @@ pub(super) async fn check(config: &Config) -> Finding {
     }
 }
 
-async fn ask(secret: &Secret) -> Result<&'static str, String> {
-    let url: Url = secret.expose().parse().map_err(|_| "is no URL".to_owned())?;
+async fn ask(url: &str) -> Result<&'static str, String> {
+    let url: Url = url.parse().map_err(|_| "is no URL".to_owned())?;
     let host = url.host_str().ok_or("names no host")?.trim_matches(['[', ']']);
     let away = |error: std::io::Error| format!("does not answer: {error}");
     let mut stream = TcpStream::connect((host, url.port().unwrap_or(6379))).await.map_err(away)?;
@@ -90,7 +98,7 @@ mod tests {
     /// Runs a server that expects `words` and replies `said`, once.
     async fn asked(userinfo: &str, words: &'static str, said: &'static str) -> Result<&'static str, String> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = Secret::new(format!("redis://{userinfo}{}/0", listener.local_addr().unwrap()));
+        let url = format!("redis://{userinfo}{}/0", listener.local_addr().unwrap());
         let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut heard = vec![0; words.len()];

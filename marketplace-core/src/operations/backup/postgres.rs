@@ -7,8 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{Connection, PgConnection};
 use url::Url;
 
 use super::restored::Restored;
@@ -17,7 +16,7 @@ use crate::{
     operations::key_check::{self as check, Fingerprint},
     platform::{
         config::Config,
-        db::{DbError, bulk::quoted, schema},
+        db::{DbError, bulk::quoted, connect_plain, schema, single_urls},
     },
 };
 
@@ -35,8 +34,7 @@ pub(super) async fn restore(config: &Config, from: &Path, force: bool) -> Result
     let url = url.expose();
     let schema = archived_schema(url, from).await?;
     check::require_known(&archived_keys(url, from).await?, &config.keys_dir())?;
-    let options: PgConnectOptions = url.parse().map_err(|_| wrong_url())?;
-    let mut conn = PgConnection::connect_with(&options.disable_statement_logging()).await.map_err(DbError::from)?;
+    let mut conn = connect_plain(url).await?;
     let there: Vec<String> = sqlx::query_scalar(
         "SELECT table_name::text FROM information_schema.tables \
          WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'",
@@ -176,8 +174,12 @@ fn wrong_url() -> Error {
 }
 
 fn database(url: &str) -> Result<String> {
-    let url: Url = url.parse().map_err(|_| wrong_url())?;
+    let url = first(url)?;
     Ok(decoded(url.path().trim_start_matches('/')))
+}
+
+fn first(url: &str) -> Result<Url> {
+    single_urls(url)?.0.into_iter().next().ok_or_else(wrong_url)
 }
 
 fn decoded(text: &str) -> String {
@@ -189,22 +191,30 @@ fn decoded(text: &str) -> String {
 
 /// Returns a command that gets the connection data of the database at `url` through its environment.
 fn tool(name: &str, url: &str) -> Result<Command> {
-    let url: Url = url.parse().map_err(|_| wrong_url())?;
+    let urls = single_urls(url)?.0;
+    let url = first(url)?;
     let mut command = Command::new(name);
     let mut set = |name: &str, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             command.env(name, value);
         }
     };
-    set("PGHOST", url.host_str().map(decoded));
-    set("PGPORT", url.port().map(|port| port.to_string()));
+    let all = |part: fn(&Url) -> String| Some(urls.iter().map(part).collect::<Vec<_>>().join(","));
+    // The tool tries them in turn, as this program does.
+    set("PGHOST", all(|url| url.host_str().map(decoded).unwrap_or_default()));
+    if urls.len() > 1 || url.port().is_some() {
+        set("PGPORT", all(|url| url.port().unwrap_or(5432).to_string()));
+    }
+    set("PGTARGETSESSIONATTRS", (urls.len() > 1).then(|| "read-write".to_owned()));
     set("PGUSER", Some(decoded(url.username())));
     set("PGPASSWORD", url.password().map(decoded));
     set("PGDATABASE", Some(decoded(url.path().trim_start_matches('/'))));
     for (key, value) in url.query_pairs() {
         match &*key {
             "sslmode" | "ssl-mode" => set("PGSSLMODE", Some(value.into_owned())),
-            "sslrootcert" | "ssl-root-cert" => set("PGSSLROOTCERT", Some(value.into_owned())),
+            "sslrootcert" | "ssl-root-cert" | "ssl-ca" => set("PGSSLROOTCERT", Some(value.into_owned())),
+            "sslcert" | "ssl-cert" => set("PGSSLCERT", Some(value.into_owned())),
+            "sslkey" | "ssl-key" => set("PGSSLKEY", Some(value.into_owned())),
             "host" => set("PGHOST", Some(value.into_owned())),
             _ => {}
         }

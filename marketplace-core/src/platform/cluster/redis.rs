@@ -12,7 +12,7 @@
 //! or an error at once.
 
 use std::{
-    sync::{Arc, LazyLock, Weak},
+    sync::{Arc, LazyLock, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -35,6 +35,7 @@ use crate::{
         config::Secret,
         health::{Component, Health},
         load::{Waited, Waits},
+        redis_url::Sentinels,
     },
 };
 
@@ -112,13 +113,73 @@ pub(super) struct Redis(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    client: Client,
+    server: Server,
     link: watch::Sender<Link>,
     channel: String,
     /// The name of this server in wake-ups.
     name: String,
     health: Health,
     requests: Waits,
+}
+
+/// Where Redis is.
+#[derive(Debug)]
+enum Server {
+    /// At one address.
+    Fixed(Client),
+    /// Where sentinels say.
+    Watched {
+        sentinels: Sentinels,
+        clients: Vec<Client>,
+        /// The one that was connected to last.
+        known: Mutex<Option<Client>>,
+    },
+}
+
+impl Server {
+    /// Asks where Redis is now.
+    async fn find(&self) -> RedisResult<Client> {
+        let (sentinels, clients, known) = match self {
+            Self::Fixed(client) => return Ok(client.clone()),
+            Self::Watched { sentinels, clients, known } => (sentinels, clients, known),
+        };
+        let mut failed = RedisError::from((ErrorKind::Io, "no sentinel knows where Redis is"));
+        for client in clients {
+            let asking = async {
+                let mut connection = client.get_multiplexed_async_connection_with_config(&unlimited()).await?;
+                let mut question = redis::cmd("SENTINEL");
+                question.arg("GET-MASTER-ADDR-BY-NAME").arg(&sentinels.service);
+                question.query_async::<Option<(String, u16)>>(&mut connection).await
+            };
+            match timeout(PATIENCE, asking).await {
+                Ok(Ok(Some((host, port)))) => {
+                    let client = Client::open(sentinels.server(&host, port).expose())?;
+                    *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
+                    return Ok(client);
+                }
+                Ok(Err(error)) => failed = error,
+                Ok(Ok(None)) | Err(_) => {}
+            }
+        }
+        Err(failed)
+    }
+
+    /// Returns where Redis was when it was connected to last.
+    async fn known(&self) -> RedisResult<Client> {
+        let known = match self {
+            Self::Fixed(client) => Some(client.clone()),
+            Self::Watched { known, .. } => known.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        };
+        match known {
+            Some(client) => Ok(client),
+            None => self.find().await,
+        }
+    }
+}
+
+/// Returns settings of connections on which each request has its own time limit.
+fn unlimited() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
 }
 
 /// The state of the connection.
@@ -136,15 +197,21 @@ impl Redis {
     /// Checks the URL and starts connecting.
     pub(super) fn new(url: &Secret, random: &dyn Random, health: &Health) -> Result<Self> {
         // The crate's own message may repeat the URL, including the password.
-        let client = Client::open(url.expose()).map_err(|_| {
-            Error::invalid("/redis_url", "must be redis://user:password@host:6379/0, or rediss:// for TLS")
-        })?;
+        let bad = |_| Error::invalid("/redis_url", "must be redis://user:password@host:6379/0, or rediss:// for TLS");
         // Numbered databases of one Redis have separate keys but share channels.
-        let database = url::Url::parse(url.expose()).map(|url| url.path().trim_matches('/').to_owned());
+        let (server, database) = if let Some(sentinels) = Sentinels::parse(url.expose())? {
+            let clients = sentinels.urls.iter().map(|url| Client::open(url.expose()));
+            let clients = clients.collect::<RedisResult<_>>().map_err(bad)?;
+            let database = sentinels.database.clone();
+            (Server::Watched { sentinels, clients, known: Mutex::default() }, database)
+        } else {
+            let database = url::Url::parse(url.expose()).map(|url| url.path().trim_matches('/').to_owned());
+            (Server::Fixed(Client::open(url.expose()).map_err(bad)?), database.unwrap_or_default())
+        };
         let inner = Arc::new(Inner {
-            client,
+            server,
             link: watch::channel(Link::New).0,
-            channel: format!("{PREFIX}{}:look", database.unwrap_or_default()),
+            channel: format!("{PREFIX}{database}:look"),
             name: hex::encode(random::bytes::<8>(random)),
             health: health.clone(),
             requests: Waits::default(),
@@ -224,9 +291,8 @@ async fn restore(redis: Weak<Inner>, number: u64) {
 impl Inner {
     /// Opens a connection and checks that everything this program needs works on it.
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        // Each request has its own time limit.
-        let settings = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&settings).await?;
+        let client = self.server.find().await?;
+        let mut connection = client.get_multiplexed_async_connection_with_config(&unlimited()).await?;
         let mut spend = SPEND.key(format!("{PREFIX}limit:try"));
         spend.arg(1).arg(1_000_000).invoke_async::<()>(&mut connection).await?;
         self.message("").query_async::<()>(&mut connection).await?;
@@ -329,7 +395,7 @@ impl ClusterStore for Redis {
     async fn listen(&self, heard: &(dyn for<'n> Fn(Heard<'n>) + Send + Sync)) -> Result<()> {
         let mut link = self.0.link.subscribe();
         let connecting = async {
-            let mut subscription = self.0.client.get_async_pubsub().await?;
+            let mut subscription = self.0.server.known().await?.get_async_pubsub().await?;
             subscription.subscribe(&self.0.channel).await?;
             Ok::<_, RedisError>(subscription)
         };

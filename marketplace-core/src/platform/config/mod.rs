@@ -23,7 +23,7 @@ pub use self::{
 };
 use crate::{
     base::error::{Error, FieldError, Result},
-    platform::sqlite_url::SqliteUrl,
+    platform::{redis_url::Sentinels, sqlite_url::SqliteUrl},
 };
 pub use private_way::{is_loopback, is_private_way};
 
@@ -41,7 +41,9 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `sqlite://PATH` or `postgres://user:password@host/database`; default `sqlite://<data_dir>/marketplace.db`.
     pub database_url: Option<Secret>,
-    /// `redis://user:password@host:6379/0`, or `rediss://…` for TLS: what several servers of one marketplace share besides
+    /// `transaction` where a pooler such as `PgBouncer` gives each transaction another connection; default none.
+    pub database_pooler: Option<String>,
+    /// `redis://user:password@host:6379/0`, `rediss://…` for TLS, or `redis+sentinel://host1,host2/service`: what several servers of one marketplace share besides
     /// the database, namely limits and wake-ups. Without it, each server counts by itself.
     pub redis_url: Option<Secret>,
     /// Maximum number of connections to the database; on PostgreSQL plus as many that are overdue, and two for long work.
@@ -107,6 +109,7 @@ impl Default for Config {
         Self {
             data_dir: "data".into(),
             database_url: None,
+            database_pooler: None,
             redis_url: None,
             database_connections: 8,
             files_url: None,
@@ -178,11 +181,11 @@ impl Config {
         if SqliteUrl::parse(url.expose())?.is_none() && !url.expose().starts_with("postgres") {
             return bad("database_url", "must be sqlite://PATH or postgres://user:password@host/database");
         }
+        if self.database_pooler.as_deref().is_some_and(|pooler| pooler != "transaction") {
+            return bad("database_pooler", "must be transaction, or left away");
+        }
         if let Some(redis) = &self.redis_url {
-            let url = Url::parse(redis.expose());
-            if !url.is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host()) {
-                return bad("redis_url", "must be redis://user:password@host:6379/0, or rediss://… for TLS");
-            }
+            Sentinels::parse(redis.expose())?;
         }
         let files = self.files_url();
         if !files.starts_with("file://") && !files.starts_with("s3://") {
@@ -256,7 +259,15 @@ impl Config {
     }
     /// Returns the database's URL, or its default.
     pub fn database_url(&self) -> Secret {
-        self.database_url.clone().unwrap_or_else(|| Secret::new(SqliteUrl::of(&self.data_dir.join("marketplace.db"))))
+        let Some(url) = &self.database_url else {
+            return Secret::new(SqliteUrl::of(&self.data_dir.join("marketplace.db")));
+        };
+        if self.database_pooler.is_none() || !url.expose().starts_with("postgres") {
+            return url.clone();
+        }
+        let text = url.expose();
+        let sign = if text.contains('?') { '&' } else { '?' };
+        Secret::new(format!("{text}{sign}pooler=transaction"))
     }
     /// Returns how many connections are used at most. SQLite's are threads of this program, which from twice as many as there are
     /// cores mostly wait for each other (a page of messages takes 80 µs of CPU time with 4 on 2 cores, and 108 with 8).

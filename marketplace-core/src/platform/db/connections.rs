@@ -74,14 +74,13 @@ impl Connections {
     /// Borrows a connection.
     pub async fn acquire(&self) -> Result<Lent, sqlx::Error> {
         let permits = &self.0.permits;
-        let permit = match Arc::clone(permits).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => {
-                let since = Instant::now();
-                let permit = tokio::time::timeout(PATIENCE, Arc::clone(permits).acquire_owned()).await;
-                self.0.waits.over(since, !matches!(permit, Ok(Ok(_))));
-                permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?
-            }
+        let permit = if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+            permit
+        } else {
+            let since = Instant::now();
+            let permit = tokio::time::timeout(PATIENCE, Arc::clone(permits).acquire_owned()).await;
+            self.0.waits.over(since, !matches!(permit, Ok(Ok(_))));
+            permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?
         };
         let known = self.0.idle().pop();
         let lent = match known {

@@ -38,6 +38,7 @@ pub use conn::{Conn, Reader};
 pub use error::DbError;
 pub(crate) use lossy::Lossy;
 pub use postgres::{PgConn, PgLease};
+pub(crate) use postgres::{connect_plain, single_urls};
 pub(crate) use prune::PRUNE_BATCH;
 pub use query::max_placeholder;
 #[cfg(any(test, feature = "testing"))]
@@ -53,7 +54,6 @@ use std::{
 use connections::Connections;
 use futures::{FutureExt, future::BoxFuture};
 use log::LevelFilter;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{
     ConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -61,7 +61,7 @@ use sqlx::{
 use tokio::sync::mpsc;
 
 use self::{
-    postgres::Limits,
+    postgres::{Limits, Target},
     sqlite_file::{Access, Contents},
     work::{AfterCommit, Work, attempt},
 };
@@ -245,18 +245,21 @@ impl Db {
     }
 
     async fn open_postgres(url: &str, options: OpenOptions) -> Result<Self> {
-        let connect: PgConnectOptions = url.parse().map_err(|_| {
-            Error::invalid("/database_url", "must be sqlite://PATH or postgres://user:password@host/database")
+        let slow = options.slow;
+        let target = Target::new(url, |options| {
+            logging_slow(options.statement_cache_capacity(512).disable_statement_logging(), slow)
         })?;
-        let place = format!("{}:{}/{}", connect.get_host(), connect.get_port(), connect.get_database().unwrap_or(""));
-        let connect = logging_slow(connect.statement_cache_capacity(512).disable_statement_logging(), options.slow);
         let health = Health::default();
         let prober = postgres::Prober::default();
-        let pool = |limits, size| postgres::Pool::new(connect.clone(), limits, size, prober.clone(), health.clone());
+        let pool = |limits, size| postgres::Pool::new(target.clone(), limits, size, prober.clone(), health.clone());
         let (pool, patient, apart) =
             (pool(Limits::USUAL, options.connections), pool(Limits::LONG, PATIENT), pool(Limits::USUAL, 1));
         // Reports here whether the server can be reached at all.
-        drop(apart.acquire().await.map_err(|error| error::opening(&place, error))?);
+        drop(apart.acquire().await.map_err(|error| match target.refused_by_pooler(&error) {
+            Some(error) => error,
+            None => error::opening(&target.place(), error),
+        })?);
+        target.require_fit().await?;
         Ok(Self(Inner::Postgres { pool, patient, apart }, queues::Queues::default(), health))
     }
 
@@ -292,7 +295,7 @@ impl Db {
     pub async fn read(&self) -> Result<Reader> {
         Ok(match &self.0 {
             Inner::Sqlite { read, .. } => Reader::Sqlite(read.acquire().await.map_err(DbError::from)?),
-            Inner::Postgres { pool, .. } => Reader::Pg(pool.acquire().await?),
+            Inner::Postgres { pool, .. } => Reader::Pg(pool.acquire_to_read().await?),
         })
     }
 

@@ -10,7 +10,7 @@ use crate::{
         time::Timestamp,
     },
     operation::Operation,
-    platform::db::{Conn, PRUNE_BATCH},
+    platform::db::{Conn, DbError, PRUNE_BATCH},
 };
 
 #[derive(sqlx_macros::FromRow)]
@@ -99,6 +99,12 @@ pub(crate) async fn publish(conn: &mut Conn<'_>) -> Result<i64> {
              SET tx = (SELECT CASE WHEN pg_advisory_xact_lock(hashtext('marketplace.events')) IS NOT NULL THEN nextval('event_batches') END) \
              WHERE tx < 0 AND seq IN (SELECT seq FROM events WHERE tx < 0 ORDER BY seq LIMIT ($1 + 0))",
     ], BATCH)?;
+    if let Conn::Pg(conn) = conn
+        && published > 0
+    {
+        // Visible to everybody, and the lock free, before anything else is done.
+        conn.keep_what_was_read().await.map_err(DbError::from)?;
+    }
     Ok(i64::try_from(published).unwrap_or(i64::MAX))
 }
 

@@ -7,8 +7,9 @@
 
 mod pool;
 mod prober;
+mod target;
 
-use std::{io, pin::pin, time::Duration};
+use std::{borrow::Cow, io, pin::pin, time::Duration};
 
 use futures::{
     StreamExt,
@@ -16,10 +17,10 @@ use futures::{
     stream::{self, BoxStream},
 };
 use sqlx::postgres::{
-    PgConnectOptions, PgConnection, PgDatabaseError, PgQueryResult, PgRow, PgSeverity, PgStatement, PgTypeInfo,
-    Postgres,
+    PgArguments, PgConnectOptions, PgConnection, PgDatabaseError, PgQueryResult, PgRow, PgSeverity, PgStatement,
+    PgTypeInfo, Postgres,
 };
-use sqlx::{ConnectOptions, Connection, Either, Execute, Executor, SqlStr};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Either, Execute, Executor, Row, SqlStr, error::BoxDynError};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
@@ -28,6 +29,8 @@ use tokio::{
 pub use pool::PgLease;
 pub(super) use pool::Pool;
 pub(super) use prober::Prober;
+pub(super) use target::Target;
+pub(crate) use target::{connect_plain, single_urls};
 
 use super::DbError;
 use crate::platform::limiter::{Key, Turn};
@@ -52,6 +55,8 @@ pub(super) struct Limits {
     commit: Duration,
 }
 
+/// Begins a transaction.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// Limit between two statements of a unit. A program that was stopped in the middle of a unit keeps its locks no longer
 /// than this.
 const IDLE: Duration = Duration::from_secs(2);
@@ -64,8 +69,19 @@ impl Limits {
     pub const LONG: Self =
         Self { statement: Duration::from_secs(600), lock: Duration::from_secs(10), commit: Duration::from_secs(20) };
 
-    /// Adds the limits to the startup options of a connection. A pooler in between may need to be configured to pass them
-    /// on, or to drop them (`PgBouncer`: `ignore_startup_parameters = options`) and to set them itself.
+    /// Returns the statement that begins a transaction, with the limits for it alone where a pooler is in between.
+    fn begin(self, is_pooled: bool) -> Cow<'static, str> {
+        if !is_pooled {
+            return Cow::Borrowed(BEGIN);
+        }
+        let [statement, lock, idle] = [self.statement, self.lock, IDLE].map(|limit| limit.as_millis());
+        Cow::Owned(format!(
+            "{BEGIN}; SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {lock}; \
+             SET LOCAL idle_in_transaction_session_timeout = {idle}"
+        ))
+    }
+
+    /// Adds the limits to the startup options of a connection. (A pooler would refuse them.)
     fn set(self, options: PgConnectOptions) -> PgConnectOptions {
         let given = options.get_options().unwrap_or("").to_owned();
         let millis = |limit: Duration| limit.as_millis().to_string();
@@ -95,6 +111,12 @@ pub struct PgConn {
     is_committing: bool,
     commit: Duration,
     born: Instant,
+    /// The statement that begins a transaction.
+    begin: Cow<'static, str>,
+    /// Whether a pooler gives each transaction another connection.
+    is_pooled: bool,
+    /// Whether the transaction is there only to read on one connection of a pooler.
+    is_reading: bool,
 }
 
 /// What is known about the state of a connection.
@@ -123,17 +145,31 @@ struct Watch {
 
 impl PgConn {
     /// Connects to a server that accepts writes.
-    async fn connect(options: &PgConnectOptions, limits: Option<Limits>) -> Result<Self, DbError> {
-        let options = limits.map_or_else(|| options.clone(), |limits| limits.set(options.clone()));
+    async fn connect_to(options: &PgConnectOptions, is_pooled: bool, limits: Option<Limits>) -> Result<Self, DbError> {
+        let options = match limits {
+            Some(limits) if !is_pooled => limits.set(options.clone()),
+            _ => options.clone(),
+        };
         let deadline = limits.map_or(Limits::LONG.statement * 10, |limits| limits.statement + LATER);
         let connecting = async {
             let raw = options.connect().await?;
             let watch = Watch { deadline, state: State::Answered, place: None, aside: None, turn: None };
             let commit = limits.map_or(deadline, |limits| limits.commit);
-            let mut conn =
-                Self { raw, watch, in_transaction: false, is_committing: false, commit, born: Instant::now() };
-            let standby = sqlx::query_scalar("SELECT pg_is_in_recovery()").persistent(false).fetch_one(&mut conn).await;
-            Ok((conn, standby?))
+            let mut conn = Self {
+                raw,
+                watch,
+                in_transaction: false,
+                is_committing: false,
+                commit,
+                born: Instant::now(),
+                begin: limits.map_or(Cow::Borrowed(BEGIN), |limits| limits.begin(is_pooled)),
+                is_pooled,
+                is_reading: false,
+            };
+            // As text, in one round: behind a pooler a second round may reach another connection.
+            let row = sqlx::raw_sql("SELECT pg_is_in_recovery()").fetch_one(&mut conn).await?;
+            let standby: bool = row.try_get(0)?;
+            Ok((conn, standby))
         };
         match timeout(CONNECT, connecting).await {
             Ok(Ok((_, true))) => Err(DbError::ReadOnly(sqlx::Error::Protocol("pg_is_in_recovery".into()))),
@@ -147,7 +183,8 @@ impl PgConn {
     /// Begins a transaction.
     pub(crate) async fn begin(&mut self) -> Result<(), sqlx::Error> {
         self.in_transaction = true;
-        self.say("BEGIN ISOLATION LEVEL READ COMMITTED").await
+        let begin = AssertSqlSafe(self.begin.clone().into_owned());
+        sqlx::raw_sql(begin).execute(self).await.map(drop)
     }
 
     /// Commits. When this fails without an error from the database, it is unknown whether the transaction was committed.
@@ -159,6 +196,15 @@ impl PgConn {
         self.is_committing = self.watch.state == State::Asked;
         answer?;
         self.in_transaction = false;
+        Ok(())
+    }
+
+    /// Commits what a reader changed, which without a pooler is committed already. Does nothing inside a unit.
+    pub(crate) async fn keep_what_was_read(&mut self) -> Result<(), sqlx::Error> {
+        if self.is_reading {
+            self.commit().await?;
+            self.begin().await?;
+        }
         Ok(())
     }
 
@@ -267,6 +313,31 @@ fn is_fatal(error: &sqlx::Error) -> bool {
     matches!(postgres.severity(), PgSeverity::Fatal | PgSeverity::Panic) || matches!(postgres.code(), "25006")
 }
 
+/// A statement as it is sent: behind a pooler without a name, as another client may have given the same name to another one on
+/// the connection that it reaches.
+struct Sent<E> {
+    query: E,
+    keeps: bool,
+}
+
+impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Sent<E> {
+    fn sql(self) -> SqlStr {
+        self.query.sql()
+    }
+
+    fn statement(&self) -> Option<&PgStatement> {
+        self.query.statement()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<PgArguments>, BoxDynError> {
+        self.query.take_arguments()
+    }
+
+    fn persistent(&self) -> bool {
+        self.keeps && self.query.persistent()
+    }
+}
+
 type Piece = Result<Either<PgQueryResult, PgRow>, sqlx::Error>;
 
 /// Every statement passes through here, however it was written.
@@ -279,8 +350,8 @@ impl<'c> Executor<'c> for &'c mut PgConn {
         'q: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let PgConn { raw, watch, .. } = self;
-        let pieces = raw.fetch_many(query);
+        let PgConn { raw, watch, is_pooled, .. } = self;
+        let pieces = raw.fetch_many(Sent { query, keeps: !*is_pooled });
         let next = async |(mut pieces, watch): (BoxStream<'e, Piece>, &'e mut Watch)| {
             let piece = watch.over(async { pieces.next().await.transpose() }).await.transpose()?;
             // More follows until the end was seen.
@@ -298,7 +369,8 @@ impl<'c> Executor<'c> for &'c mut PgConn {
         'q: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let PgConn { raw, watch, .. } = self;
+        let PgConn { raw, watch, is_pooled, .. } = self;
+        let query = Sent { query, keeps: !*is_pooled };
         Box::pin(watch.over(raw.fetch_optional(query)))
     }
 

@@ -11,13 +11,12 @@ use std::{
 
 use futures::FutureExt;
 use sqlx::Connection;
-use sqlx::postgres::PgConnectOptions;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
 };
 
-use super::{CONNECT, Limits, PgConn, Prober, State};
+use super::{CONNECT, Limits, PgConn, Prober, State, Target};
 use crate::{
     base::{
         call_context::{caller, caller_address},
@@ -69,7 +68,7 @@ pub(crate) struct Pool(Arc<Cluster>);
 
 #[derive(Debug)]
 struct Cluster {
-    options: PgConnectOptions,
+    target: Target,
     limits: Limits,
     size: u32,
     places: Arc<Semaphore>,
@@ -112,7 +111,7 @@ fn is_refused_for_number(error: &DbError) -> bool {
 impl Pool {
     /// Creates a pool of at most `size` connections, plus as many overdue ones. Each is opened when first needed.
     pub(in crate::platform::db) fn new(
-        options: PgConnectOptions,
+        target: Target,
         limits: Limits,
         size: u32,
         prober: Prober,
@@ -128,7 +127,7 @@ impl Pool {
         let callers = Turns::new(count(callers), count(callers / PART), QUEUE);
         let (idle, locked, again) = (Mutex::default(), Mutex::default(), Mutex::default());
         Self(Arc::new(Cluster {
-            options,
+            target,
             limits,
             size,
             places,
@@ -181,6 +180,17 @@ impl Pool {
         (load, self.0.callers.waiting() + self.0.own.waiting())
     }
 
+    /// Borrows a connection for reading. Behind a pooler what is read is a transaction of its own, as each statement is
+    /// prepared and run in two rounds, which have to reach the same connection; it is rolled back when the lease ends.
+    pub(in crate::platform::db) async fn acquire_to_read(&self) -> Result<PgLease, DbError> {
+        let mut lease = self.acquire().await?;
+        if self.0.target.is_pooled() {
+            lease.begin().await?;
+            lease.is_reading = true;
+        }
+        Ok(lease)
+    }
+
     /// Borrows a connection for a unit that has its turn.
     pub(in crate::platform::db) async fn acquire_for_unit(&self, turn: UnitTurn) -> Result<PgLease, Error> {
         let mut lease = self.acquire().await?;
@@ -209,7 +219,7 @@ impl Pool {
 
     /// Returns whether the server is still working on the COMMIT of one of its processes.
     async fn is_worked_on(&self, pid: i32) -> Result<bool, DbError> {
-        let mut lease = self.acquire().await?;
+        let mut lease = self.acquire_to_read().await?;
         let found = sqlx::query_scalar::<_, bool>(
             "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 AND state = 'active' AND query = 'COMMIT')",
         );
@@ -223,7 +233,7 @@ impl Pool {
             let pool = pool.clone();
             async move { pool.is_worked_on(pid).await.unwrap_or(false) }.boxed()
         };
-        self.0.prober.start(Box::new(is_worked_on), &self.0.options, &self.0.health);
+        self.0.prober.start(Box::new(is_worked_on), &self.0.target, &self.0.health);
     }
 
     /// Returns an idle connection that is alive.
@@ -275,7 +285,7 @@ impl Pool {
                 return Err(DbError::Unreachable(refused.into()));
             }
         }
-        let made = PgConn::connect(&self.0.options, Some(self.0.limits)).await;
+        let made = self.0.target.connect(Some(self.0.limits)).await;
         match &made {
             Ok(_) => self.reached(),
             // A pool of one has no other connections, and knows nothing of those of other pools.
@@ -287,7 +297,7 @@ impl Pool {
 
     /// Checks whether the server can be reached again.
     async fn reconnect(self) {
-        match PgConn::connect(&self.0.options, Some(self.0.limits)).await {
+        match self.0.target.connect(Some(self.0.limits)).await {
             Ok(conn) => {
                 self.reached();
                 self.put_back(Box::new(conn));
@@ -342,7 +352,7 @@ impl Pool {
 
     /// Opens a connection outside the pool, for as long as its work takes. Only the server's own limits apply.
     pub(crate) async fn connect_apart(&self) -> Result<PgConn, DbError> {
-        PgConn::connect(&self.0.options, None).await
+        self.0.target.connect(None).await
     }
 
     /// Distrusts the idle connections after one broke: others may have broken as well, so they are replaced.
@@ -352,6 +362,7 @@ impl Pool {
 
     fn put_back(&self, mut conn: Box<PgConn>) {
         let (place, turn) = (conn.watch.place.take(), conn.watch.turn.take());
+        conn.is_reading = false;
         if conn.born.elapsed() < LIFE && !self.0.places.is_closed() {
             let mut idle = lock(&self.0.idle);
             if idle.len() < usize::try_from(self.0.size).unwrap_or(1) {

@@ -14,10 +14,9 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use sqlx::postgres::PgConnectOptions;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Limits, PgConn, silent};
+use super::{Limits, PgConn, Target, silent};
 use crate::{
     base::error::{Error, Result},
     platform::{
@@ -70,10 +69,9 @@ impl Prober {
     }
 
     /// Starts a task that tries until a COMMIT is answered, unless one is already running.
-    pub(super) fn start(&self, is_worked_on: IsWorkedOn, options: &PgConnectOptions, health: &Health) {
+    pub(super) fn start(&self, is_worked_on: IsWorkedOn, target: &Target, health: &Health) {
         if !self.0.is_trying.swap(true, Ordering::Relaxed) {
-            let trying =
-                Trying { prober: self.clone(), is_worked_on, options: options.clone(), health: health.clone() };
+            let trying = Trying { prober: self.clone(), is_worked_on, target: target.clone(), health: health.clone() };
             tokio::spawn(trying.run());
         }
     }
@@ -85,7 +83,7 @@ pub(super) type IsWorkedOn = Box<dyn Fn(i32) -> BoxFuture<'static, bool> + Send 
 struct Trying {
     prober: Prober,
     is_worked_on: IsWorkedOn,
-    options: PgConnectOptions,
+    target: Target,
     health: Health,
 }
 
@@ -100,7 +98,7 @@ impl Trying {
     async fn run(self) {
         loop {
             // A server that cannot be reached is reported by the readers.
-            if let Ok(mut conn) = PgConn::connect(&self.options, Some(Limits::USUAL)).await
+            if let Ok(mut conn) = self.target.connect(Some(Limits::USUAL)).await
                 && let Some(outcome) = self.attempt(&mut conn).await
             {
                 let error = outcome.map_err(Error::from).err();
