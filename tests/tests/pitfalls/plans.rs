@@ -25,8 +25,17 @@ const FEATURES: &[&str] = &[
 
 /// Names of what is bounded by itself: counts that stop at their cap, the two halves of a merged page, lists of keys, work that
 /// waits and is taken from its beginning.
-const BOUNDED: &[&str] =
-    &["capped", "page", "hires", "works", "(subquery", "erasures", "unnormalised_emails", "unindexed_services", "rule_hits"];
+const BOUNDED: &[&str] = &[
+    "capped",
+    "page",
+    "hires",
+    "works",
+    "(subquery",
+    "erasures",
+    "unnormalised_emails",
+    "unindexed_services",
+    "rule_hits",
+];
 /// Texts that merge two bounded halves under the alias of a table.
 const MERGED: &[&str] = &["messaging/store/pages.rs", "messaging/store/deliver.rs"];
 
