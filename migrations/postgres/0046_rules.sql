@@ -11,7 +11,6 @@ CREATE TABLE rules_version (
     one BIGINT NOT NULL PRIMARY KEY,
     n BIGINT NOT NULL
 );
-INSERT INTO rules_version (one, n) VALUES (1, 1);
 
 -- what rules caught, written with it; each becomes a report under the same id within a second
 CREATE TABLE rule_hits (
@@ -33,3 +32,5 @@ CREATE INDEX rule_hits_subject ON rule_hits (subject_id);
 ALTER TABLE reports ADD COLUMN rule_id UUID;
 -- what waits about one side of a thread
 CREATE INDEX report_cases_thread ON report_cases (thread_id, subject_id) WHERE thread_id IS NOT NULL AND decided_at IS NULL;
+-- all that a colleague was given, decided or not, for when they are erased
+CREATE INDEX report_cases_assignee ON report_cases (assignee) WHERE assignee IS NOT NULL;

@@ -556,10 +556,10 @@ pub(crate) struct ReportCounts {
 pub(crate) async fn counts(conn: &mut Conn<'_>, now: Timestamp) -> Result<ReportCounts> {
     let (yesterday, cap) = (now - Duration::from_hours(24), Count::CAP + 1);
     Ok(q!(conn => one ReportCounts,
-        "SELECT (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM report_cases WHERE queued_at <= $1 LIMIT ($3 + 0)) AS p) AS open, \
-         (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM report_cases WHERE claim_expires_at > $1 LIMIT ($3 + 0)) AS r) AS in_review, \
+        "SELECT (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM report_cases WHERE queued_at <= $1 LIMIT ($3 + 0)) AS capped_open) AS open, \
+         (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM report_cases WHERE claim_expires_at > $1 LIMIT ($3 + 0)) AS capped_claimed) AS in_review, \
          (SELECT queued_at FROM report_cases WHERE queued_at <= $1 ORDER BY queued_at, id LIMIT 1) AS oldest_at, \
-         (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM report_cases WHERE closed_at > $2 LIMIT ($3 + 0)) AS d) AS decided_24h",
+         (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM report_cases WHERE closed_at > $2 LIMIT ($3 + 0)) AS capped_decided) AS decided_24h",
         now, yesterday, cap)?)
 }
 

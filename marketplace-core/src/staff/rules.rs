@@ -69,30 +69,30 @@ impl NewRuleInput {
 /// What of a rule shall change; what is left out stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct EditRuleInput {
     /// What happens to what it catches.
-    #[serde(skip_serializing_if = "Patch::is_kept")]
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = RuleAction))]
     pub action: Patch<RuleAction>,
     /// The texts in which it looks.
-    #[serde(skip_serializing_if = "Patch::is_kept")]
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<RulePlace>))]
     pub places: Patch<Vec<RulePlace>>,
     /// The reason of the reports that it opens.
-    #[serde(skip_serializing_if = "Patch::is_kept")]
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = ReportReason))]
     pub reason: Patch<ReportReason>,
     /// Whether it holds.
-    #[serde(skip_serializing_if = "Patch::is_kept")]
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = bool))]
     pub enabled: Patch<bool>,
     /// What staff write about it; `null` takes it away.
-    #[serde(skip_serializing_if = "Patch::is_kept")]
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub note: Patch<String>,
     /// Changes nothing: the answer is what would have been.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
     /// Refuses unless the rule is at this version (`If-Match`).
     #[serde(skip)]

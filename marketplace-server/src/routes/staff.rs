@@ -1,7 +1,7 @@
 //! What staff can do: a route for each operation that core declares, described from the same declaration.
 
 use axum::{
-    body::Body as HttpBody,
+    body::{Body as HttpBody, Bytes},
     extract::{FromRequestParts, RawPathParams, Request, State},
     http::{
         HeaderMap, HeaderValue, Method as HttpMethod, StatusCode,
@@ -78,7 +78,8 @@ async fn handle<O: StaffOperation>(State(ctx): State<Ctx>, request: Request) -> 
     if O::EFFECT == Effect::Change {
         return change::<O>(&ctx, &parts, body, op, path, query).await;
     }
-    let run = staff::run::<O>(&op, path, query, body_of::<O>(b"")?);
+    let bytes = if O::Body::IS_PRESENT { read_json(&parts.headers, body).await? } else { Bytes::new() };
+    let run = staff::run::<O>(&op, path, query, body_of::<O>(&bytes)?);
     if O::Answer::KIND == ContentKind::Archive {
         let archive = async {
             match run.await?.encode()? {
