@@ -41,5 +41,5 @@ pub use ops::{
     appeal, assign, claim, decide, decide_appeal, decisions, escalate, file, list, next, own, release, show, skip,
     snooze, undo,
 };
-pub(crate) use ops::{decisions_about, erase, filed_by};
+pub(crate) use ops::{decisions_about, end_claims, erase, filed_by};
 pub(crate) use store::counts;

@@ -9,6 +9,7 @@ mod queue;
 pub use decide::{decide, decide_appeal, undo};
 pub(crate) use erase::{decisions_about, erase, filed_by};
 pub use file::{appeal, decisions, file, own};
+pub(crate) use queue::end_claims;
 pub use queue::{assign, claim, escalate, list, next, release, show, skip, snooze};
 
 use super::{
