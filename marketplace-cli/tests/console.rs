@@ -221,6 +221,7 @@ fn a_shift_line_by_line() {
         "retry: done; undo takes it back",
         "1. role worker, status ",
         "text     called them",
+        "text     all of them",
         "delete confirms it: ",
         " frozen\n",
         "dismiss: ",

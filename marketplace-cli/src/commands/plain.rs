@@ -628,7 +628,16 @@ impl Desk<'_> {
             (None, true) => Assent::Word(many.to_string()),
             (None, false) => Assent::Asked,
         };
-        self.run([words, arguments(self.place, act, &rest)].concat(), assent).await?;
+        let arguments = arguments(self.place, act, &rest);
+        if many > 0 && matches!(act, "note" | "export") {
+            // These take one at a time.
+            for id in std::mem::take(&mut self.marked) {
+                let words = vec![self.place.to_owned(), act.to_owned(), id];
+                self.run([words, arguments.clone()].concat(), Assent::Asked).await?;
+            }
+            return Ok(());
+        }
+        self.run([words, arguments].concat(), assent).await?;
         if many > 0 {
             self.marked.clear();
         } else if matches!(self.place, "kyc" | "reports") && ASIDE.contains(&act) && !is_dry {

@@ -88,7 +88,7 @@ pub(super) async fn by_titles(
         ($engine:ident, $terms:literal, $join:literal) => {
             concat!(
                 "SELECT j.id FROM (SELECT DISTINCT t.id FROM ", $terms, " AND ", has_word!($engine "2"), " AND ", has_word!($engine "3"),
-                " AND ", has_word!($engine "4"), ") AS found ", $join, " jobs j ON j.service_id = found.id \
+                " AND ", has_word!($engine "4"), ") AS capped ", $join, " jobs j ON j.service_id = capped.id \
                  WHERE (j.created_at, j.id) < ($5, $6) AND (j.status = $7 OR $7 IS NULL) AND (j.thread_id = $8 OR $8 IS NULL) \
                  AND (j.client_id = $9 OR j.worker_id = $9 OR $9 IS NULL) ORDER BY j.created_at DESC, j.id DESC LIMIT ($10 + 0)"
             )
@@ -96,8 +96,8 @@ pub(super) async fn by_titles(
     }
     Ok(q!(conn => vals JobId, [
         sqlite: by_titles!(sqlite, "json_each($1) AS w CROSS JOIN content_terms t ON t.kind = 'service' AND t.term = w.value WHERE TRUE", "CROSS JOIN"),
-        pg: by_titles!(pg, "json_array_elements_text($1::json) AS w (value) JOIN content_terms t ON t.kind = 'service' \
-            AND t.term = w.value COLLATE \"C\" WHERE TRUE", "JOIN"),
+        pg: by_titles!(pg, "json_array_elements_text($1::json) AS w (value) CROSS JOIN LATERAL (SELECT kind, created_at, id FROM content_terms \
+            WHERE kind = 'service' AND term = w.value COLLATE \"C\" OFFSET 0) t WHERE TRUE", "JOIN"),
     ], first, second, third, fourth, before.at, before.id, filter.status, filter.thread_id, filter.user_id, limit)?)
 }
 

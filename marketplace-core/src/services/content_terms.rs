@@ -173,24 +173,34 @@ async fn count(conn: &mut Conn<'_>, kind: Kind, forms: &str) -> Result<i64> {
     Ok(q!(conn => val i64, [
         sqlite: "SELECT count(*) FROM (SELECT 1 FROM content_terms WHERE kind = $1 AND term IN (SELECT value FROM json_each($2)) \
                  LIMIT ($3 + 0)) AS capped",
-        pg: "SELECT count(*) FROM (SELECT 1 FROM json_array_elements_text($2::json) AS k (value) \
-             JOIN content_terms t ON t.kind = $1 AND t.term = k.value COLLATE \"C\" LIMIT ($3 + 0)) AS capped",
+        pg: "SELECT count(*) FROM (SELECT 1 FROM json_array_elements_text($2::json) AS k (value) CROSS JOIN LATERAL \
+             (SELECT 1 FROM content_terms WHERE kind = $1 AND term = k.value COLLATE \"C\" OFFSET 0) t LIMIT ($3 + 0)) AS capped",
     ], kind.as_str(), forms, COUNTED + 1)?)
 }
 
 /// Expands to the condition that the text of `t`, a row of `content_terms`, has one of the forms of another word as well: a
-/// placeholder of JSON, which may be NULL. The first is for SQLite, the second for PostgreSQL.
+/// placeholder of JSON, which may be NULL. The first is for SQLite, the second for PostgreSQL; both
+/// look each form up, whatever the planner knows.
 macro_rules! has_word {
     (sqlite $forms:literal) => {
         concat!(
-            "($", $forms, " IS NULL OR EXISTS (SELECT 1 FROM json_each($", $forms, ") k JOIN content_terms o \
+            "($",
+            $forms,
+            " IS NULL OR EXISTS (SELECT 1 FROM json_each($",
+            $forms,
+            ") k CROSS JOIN content_terms o \
              ON o.kind = t.kind AND o.term = k.value AND o.created_at = t.created_at AND o.id = t.id))"
         )
     };
     (pg $forms:literal) => {
         concat!(
-            "(CAST($", $forms, " AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM json_array_elements_text($", $forms, "::json) AS k (value) \
-             JOIN content_terms o ON o.kind = t.kind AND o.term = k.value COLLATE \"C\" AND o.created_at = t.created_at AND o.id = t.id))"
+            "(CAST($",
+            $forms,
+            " AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM json_array_elements_text($",
+            $forms,
+            "::json) AS k (value) \
+             CROSS JOIN LATERAL (SELECT 1 FROM content_terms WHERE kind = t.kind AND term = k.value COLLATE \"C\" \
+             AND created_at = t.created_at AND id = t.id OFFSET 0) o))"
         )
     };
 }
