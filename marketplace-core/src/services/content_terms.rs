@@ -124,7 +124,9 @@ impl Words {
             forms.flat_map(|form| [format!("{STEM}{form}"), form]).collect()
         };
         let found = words(q);
-        let told = found.iter().filter(|word| !is_stop_word(word));
+        // The last character of a run stands alone only where the run ends so in the text as well.
+        let counts = |word: &&Word| !is_stop_word(word) && (!word.is_single || found.len() == 1);
+        let told = found.iter().filter(counts);
         let words: Vec<BTreeSet<String>> = told.take(MOST_WORDS).map(forms).collect();
         (!words.is_empty()).then_some(Self(words))
     }
