@@ -346,7 +346,8 @@ impl Context {
                 // A change whose result cannot be printed is not made: the rest of the batch is left unchanged, and an
                 // error says so.
                 Err(Failure::BrokenPipe) => {
-                    return Err(Failure::Interrupted(format!("nobody reads the results; stopped after {tally}")));
+                    let text = format!("nobody reads the results; stopped after {tally}");
+                    return Err(Failure::Other(anyhow::anyhow!(text)));
                 }
                 Err(failure @ Failure::Usage { .. }) if self.out.transforms() => {
                     unprinted += 1;

@@ -1,6 +1,7 @@
 //! Resolves flags, environment and profile to a connection: the database itself, or a server.
 
 use marketplace_core::staff::Connection;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use marketplace_core::{
@@ -163,7 +164,11 @@ pub fn outside_token() -> Outcome<Option<String>> {
         (Some(_), Some(_)) => {
             Err(Failure::usage("MARKETPLACE_TOKEN and MARKETPLACE_TOKEN_FILE are both set", "unset one of them"))
         }
-        (None, Some(file)) => match std::fs::read_to_string(&file) {
+        (None, Some(file)) => match read_token(&file) {
+            Ok(text) if text.trim().chars().any(|c| !c.is_ascii_graphic()) => Err(Failure::usage(
+                format!("MARKETPLACE_TOKEN_FILE: {file} holds more than a token, or no token"),
+                "write nothing but the token into it",
+            )),
             Ok(text) if !text.trim().is_empty() => Ok(Some(text.trim().to_owned())),
             Ok(_) => Err(Failure::usage(format!("MARKETPLACE_TOKEN_FILE: {file} is empty"), "write the token into it")),
             Err(error) => Err(Failure::usage(
@@ -173,6 +178,13 @@ pub fn outside_token() -> Outcome<Option<String>> {
         },
         (token, None) => Ok(token),
     }
+}
+
+/// Reads a file with a token; no more of it than a token can have.
+fn read_token(file: &str) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(file)?.take(4_096).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Returns a database URL from a URL, or from a path to an SQLite file, in which `%` stands for itself.

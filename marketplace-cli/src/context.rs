@@ -7,7 +7,7 @@ use std::{
         OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use marketplace_core::{
@@ -41,10 +41,15 @@ pub enum Assent {
     Given,
 }
 
+/// Lines that are read before they are needed.
+const EARLY: usize = 1_024;
+
 /// What a person types, line by line, where that is how a console works.
 #[derive(Debug)]
 pub struct Lines {
-    typed: Mutex<mpsc::Receiver<String>>,
+    typed: Mutex<mpsc::Receiver<(Instant, String)>>,
+    /// When the latest line came.
+    came: std::sync::Mutex<Instant>,
     assent: std::sync::Mutex<Assent>,
     /// Whether the result of a change is told by whoever asked for it.
     pub is_brief: AtomicBool,
@@ -55,15 +60,27 @@ pub struct Lines {
 impl Lines {
     /// Reads lines from stdin, on a thread of its own.
     pub fn stdin(api: Connection) -> Self {
-        let (sender, typed) = mpsc::channel(1);
+        // What comes early is read early, so that it is known when it came.
+        let (sender, typed) = mpsc::channel(EARLY);
         std::thread::spawn(move || {
             for line in std::io::stdin().lines().map_while(Result::ok) {
-                if sender.blocking_send(line).is_err() {
+                if sender.blocking_send((Instant::now(), line)).is_err() {
                     return;
                 }
             }
         });
-        Self { typed: Mutex::new(typed), assent: std::sync::Mutex::default(), is_brief: AtomicBool::new(false), api }
+        Self {
+            typed: Mutex::new(typed),
+            came: std::sync::Mutex::new(Instant::now()),
+            assent: std::sync::Mutex::default(),
+            is_brief: AtomicBool::new(false),
+            api,
+        }
+    }
+
+    /// Returns when the latest line came that was taken.
+    pub fn came(&self) -> Instant {
+        *self.came.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns how the next question is answered, once.
@@ -124,7 +141,9 @@ impl Context {
     pub async fn line(&self, question: &str) -> Outcome<Option<String>> {
         let Some(lines) = self.lines.get() else { return Ok(None) };
         self.out.write(question.as_bytes())?;
-        Ok(lines.typed.lock().await.recv().await)
+        let Some((came, line)) = lines.typed.lock().await.recv().await else { return Ok(None) };
+        *lines.came.lock().unwrap_or_else(PoisonError::into_inner) = came;
+        Ok(Some(line))
     }
 
     /// Settles how the next question is answered, where lines are typed.

@@ -300,6 +300,9 @@ pub async fn own_account(api: &Connection) -> Outcome<UserId> {
 /// `not_found` when nobody fits; a usage error with the candidates when several do.
 pub async fn colleague(api: &Connection, text: &str) -> Outcome<UserId> {
     let text = text.trim();
+    if text.is_empty() {
+        return Err(Failure::usage("no colleague is named", "me, an address, an id or a name"));
+    }
     if text == "me" {
         return own_account(api).await;
     }
@@ -320,6 +323,17 @@ pub async fn colleague(api: &Connection, text: &str) -> Outcome<UserId> {
             let named = named.collect::<Vec<_>>().join(", ");
             Err(Failure::usage(format!("`{text}` could be several: {named}"), "give more of the name, or the address"))
         }
+    }
+}
+
+/// Returns the colleague who is named in a filter, if one is.
+///
+/// # Errors
+/// Those of [`colleague`].
+pub async fn colleagues(api: &Connection, text: Option<&str>) -> Outcome<Option<UserId>> {
+    match text {
+        Some(text) => colleague(api, text).await.map(Some),
+        None => Ok(None),
     }
 }
 

@@ -155,6 +155,8 @@ fn a_shift_line_by_line() {
     run(&folder, "db seed --users 60 --attempts 30 --yes --db data/marketplace.db");
     let lines = [
         "next",
+        // Before anybody can have read it.
+        "approve at once",
         "approve looks fine",
         "undo",
         "next",
@@ -164,6 +166,8 @@ fn a_shift_line_by_line() {
         "retry document_unreadable",
         "yes",
         "undo",
+        "snooze",
+        "4h",
         "users role:worker",
         "1",
         "note called them",
@@ -171,22 +175,41 @@ fn a_shift_line_by_line() {
         "yes",
         "freeze spam",
         "yes",
+        "users role:client",
+        "mark 1-3 2",
+        "note all of them",
         "mail list",
+        "services",
+        "reports",
         "reviews",
         "help",
         "quit",
     ];
-    let output = assert_cmd::Command::cargo_bin("marketplace")
-        .unwrap()
-        .current_dir(folder.path())
-        .env_clear()
-        .env("HOME", folder.path())
-        .env("USER", "test")
-        .args(["tui", "--plain", "--db", "data/marketplace.db"])
-        .write_stdin(lines.join("\n"))
-        .output()
-        .unwrap();
-    let (said, wrong) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("marketplace"));
+    command.current_dir(folder.path()).env_clear().env("HOME", folder.path()).env("USER", "test");
+    command.args(["tui", "--plain", "--db", "data/marketplace.db"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = child.stdout.take().unwrap();
+    let mut said = String::new();
+    for line in lines {
+        // A line is written when it is asked for.
+        let mut bytes = [0; 4_096];
+        while !said.ends_with("> ") && !said.ends_with(": ") {
+            let read = output.read(&mut bytes).unwrap();
+            assert_ne!(read, 0, "{said}");
+            said.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        }
+        if ["approve looks", "reject", "retry", "snooze"].iter().any(|act| line.starts_with(act)) {
+            std::thread::sleep(Duration::from_millis(410));
+        }
+        said.push('\n');
+        writeln!(input, "{line}").unwrap();
+    }
+    output.read_to_string(&mut said).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let wrong = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}{wrong}");
     assert!(!said.contains('\u{1b}'), "no cursor is moved: {said}");
     for told in [
@@ -198,13 +221,18 @@ fn a_shift_line_by_line() {
         "retry: done; undo takes it back",
         "1. role worker, status ",
         "text     called them",
+        "text     all of them",
         "delete confirms it: ",
         " frozen\n",
         "dismiss: ",
+        "reports waiting: ",
+        "Until when? ",
+        "3 marked",
     ] {
         assert!(said.contains(told), "`{told}` was not said: {said}\n{wrong}");
     }
     assert_eq!(wrong.matches("not confirmed; nothing was changed").count(), 2, "{wrong}");
+    assert_eq!(wrong.matches("came before what is open could be read").count(), 1, "{wrong}");
     let count = |status: &str| {
         run(&folder, &format!("kyc list --status {status} --limit 0 -o id --db data/marketplace.db")).lines().count()
     };

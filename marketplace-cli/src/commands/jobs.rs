@@ -29,7 +29,8 @@ pub enum Verb {
         marketplace jobs list --sort price.amount:desc --limit 10\n  \
         marketplace jobs list --user-id 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --limit 0 -o csv")]
     List {
-        /// Only of people whom this finds, as `users list --q` does: words of the name, an address, a number, an id; or the end of a job's id
+        /// Only of people whom this finds, as `users list --q` does: words of the name, an address, a number, an id; or with these
+        /// words in the service's title, or the end of a job's id; '"in quotes"', only titles are searched
         #[arg(long, value_name = "TEXT")]
         q: Option<String>,
         /// Only in this state

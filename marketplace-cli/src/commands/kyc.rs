@@ -25,7 +25,7 @@ use crate::{
     context::Context,
     failure::{Failure, Outcome},
     files::require_place,
-    find::{Ref, colleague, optional, reference},
+    find::{Ref, colleague, colleagues, optional, reference},
 };
 
 /// What can be done with identity checks.
@@ -52,6 +52,9 @@ pub enum Verb {
         /// Only those that were given to this colleague: me, an address, an id or a name
         #[arg(long, value_name = "WHO", conflicts_with_all = ["snoozed", "escalated"])]
         assigned_to: Option<String>,
+        /// Only those that this colleague holds a claim on: me, an address, an id or a name
+        #[arg(long, value_name = "WHO")]
+        claimed_by: Option<String>,
         /// Only those that are set aside until a time
         #[arg(long, conflicts_with = "escalated")]
         snoozed: bool,
@@ -291,15 +294,27 @@ struct NoteOverride {
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let out = &context.out;
     match verb {
-        Verb::List { q, status, document_type, user_id, assigned_to, snoozed, escalated, all, mine, watch, range } => {
+        Verb::List {
+            q,
+            status,
+            document_type,
+            user_id,
+            assigned_to,
+            claimed_by,
+            snoozed,
+            escalated,
+            all,
+            mine,
+            watch,
+            range,
+        } => {
             out.check::<KycSummary>()?;
             let api = context.connect().await?;
             let user_id = optional(&api, user_id.as_ref()).await?;
-            let assigned_to = match &assigned_to {
-                Some(who) => Some(colleague(&api, who).await?),
-                None => None,
-            };
-            let filter = KycFilter { q, status, document_type, user_id, assigned_to, snoozed, escalated, all };
+            let assigned_to = colleagues(&api, assigned_to.as_deref()).await?;
+            let claimed_by = colleagues(&api, claimed_by.as_deref()).await?;
+            let filter =
+                KycFilter { q, status, document_type, user_id, assigned_to, claimed_by, snoozed, escalated, all };
             let fetch = async |page| {
                 let mut page = api.call::<ListAttempts>((), ListQuery::new(&filter, &page), ()).await?;
                 if mine {

@@ -1,7 +1,7 @@
 //! `marketplace tui --plain`: the console line by line, for screen readers and for terminals that can do no more. A line
 //! is the name of one of the console's actions, and runs the command of the same name on what is open.
 
-use std::{borrow::Cow, sync::atomic::Ordering, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use futures::future::LocalBoxFuture;
 use marketplace_core::{
@@ -9,23 +9,30 @@ use marketplace_core::{
     audit::AuditRow,
     base::change::Change,
     error::Error,
-    ids::AttemptId,
+    ids::{AttemptId, CaseId},
     jobs::model::JobSummary,
     kyc::model::{KycCase, KycFilter, KycSummary},
     messaging::model::ThreadInfo,
     page::PageRequest,
+    reports::model::{DismissReason, ReportAction, ReportCase, ReportReason, ReportSummary},
     reviews::model::ReviewSummary,
-    staff::{ClaimAttempt, Connection, ReleaseAttempt, ShowAttempt, ShowStats, UndoDecision},
+    services::model::ServiceSummary,
+    staff::{
+        ClaimAttempt, ClaimNextReport, ClaimReport, Connection, ReleaseAttempt, ReleaseReport, ShowAttempt, ShowReport,
+        ShowStats, SkipReport, UndoDecision, UndoReport,
+    },
     time::{Clock, SystemClock, Timestamp},
 };
 use tokio::time::Instant;
 
 use crate::{
-    context::{Assent, Context},
+    context::{Assent, Context, Lines},
     failure::{Failure, Outcome},
+    find::colleague,
     output::{Kind, Row, at, plain, safe, time::relative},
+    profile::MacroText,
     report::{ErrorStyle, report},
-    tui::{Listed, Seek, confirmed_by, parse_filter},
+    tui::{Listed, Seek, confirmed_by, named_colleague, parse_filter, target},
 };
 
 /// Rows of a list at a time.
@@ -37,8 +44,12 @@ const HELP: &str = "\
 A line is a command:
 next: take the next identity check; the one that is open goes behind all others
 approve, retry REASON, reject REASON: decide the open identity check, and take the next
+snooze 4h, assign NAME, escalate NOTE: set the open case aside, and take the next
 undo: take the latest decision back, within 10 seconds
-kyc, users, jobs, threads, reviews, audit: list, with a filter such as users status:banned ada
+kyc, reports, users, services, jobs, threads, reviews, audit: list, with a filter such as users status:banned ada
+next, on reports: take the case of reports that is your next; resolve REASON ACTIONS, dismiss REASON decide it
+mark NUMBERS: the next action is about these rows, such as mark 1 3 5-9; mark alone forgets them
+macro NAME: the acts of a macro of the settings, each asked about as if it had been written
 more: the next rows of the list
 open NUMBER or ID, or the number alone: open a row
 show: what is open, once more
@@ -58,8 +69,18 @@ pub(super) struct Program<'a> {
     pub verbs: &'a dyn Fn(&str) -> Vec<(String, String)>,
 }
 
-/// Works through lines until the last one. `orphans` says whether own claims that nobody works on are taken up.
-pub(super) async fn run<'a>(context: &'a Context, api: Connection, program: Program<'a>, orphans: bool) -> Outcome {
+/// What is known of whoever works here.
+pub(super) struct Known {
+    /// How old what waits may become.
+    pub targets: BTreeMap<String, String>,
+    /// Several acts under a name.
+    pub macros: BTreeMap<String, MacroText>,
+    /// Whether no other console of the same person runs: own claims that nobody works on are then taken up.
+    pub is_alone: bool,
+}
+
+/// Works through lines until the last one.
+pub(super) async fn run<'a>(context: &'a Context, api: Connection, program: Program<'a>, known: Known) -> Outcome {
     let mut desk = Desk {
         context,
         api,
@@ -69,10 +90,14 @@ pub(super) async fn run<'a>(context: &'a Context, api: Connection, program: Prog
         more: None,
         subject: None,
         case: None,
+        report: None,
+        shown: Instant::now(),
+        marked: Vec::new(),
         skipped: Vec::new(),
         decided: None,
         renewed: Instant::now(),
-        orphans,
+        orphans: known.is_alone,
+        known,
     };
     let outcome = tokio::select! {
         outcome = desk.work() => outcome,
@@ -107,14 +132,29 @@ struct Desk<'a> {
     /// The id of what is open.
     subject: Option<String>,
     case: Option<KycCase>,
+    /// The case of reports that is open, claimed.
+    report: Option<CaseId>,
+    /// When what is open was printed.
+    shown: Instant,
+    /// Rows that the next action is about.
+    marked: Vec<String>,
     skipped: Vec<AttemptId>,
-    /// What was decided last.
-    decided: Option<AttemptId>,
+    /// What was decided last: where, and its id.
+    decided: Option<(&'static str, String)>,
     renewed: Instant,
     orphans: bool,
+    known: Known,
 }
 
-const PLACES: [&str; 6] = ["kyc", "users", "jobs", "threads", "reviews", "audit"];
+const PLACES: [&str; 8] = ["kyc", "reports", "users", "services", "jobs", "threads", "reviews", "audit"];
+/// How long what is open has to have been there before a line decides it.
+const LOOK: Duration = Duration::from_millis(400);
+/// Verbs that take an open case away from whoever holds it.
+const ASIDE: [&str; 7] = ["snooze", "assign", "escalate", "resolve", "dismiss", "uphold", "reverse"];
+/// Verbs that only look.
+const LOOKS: [&str; 8] = ["show", "list", "history", "messages", "sessions", "tail", "verify", "watch"];
+/// Rows above which an act asks for their number.
+const MANY: usize = 20;
 
 impl Desk<'_> {
     async fn work(&mut self) -> Outcome {
@@ -156,8 +196,10 @@ impl Desk<'_> {
         if let Some(place) = PLACES.iter().find(|place| **place == first) {
             let verb = rest.first().map_or("", String::as_str);
             if !(self.program.verbs)(place).iter().any(|(known, _)| known == verb) {
+                self.give_back().await;
                 self.place = place;
                 self.subject = None;
+                self.marked.clear();
                 return self.list(&rest.join(" "), None).await;
             }
         }
@@ -172,8 +214,13 @@ impl Desk<'_> {
             "open" => self.open(rest.first().map_or("", String::as_str)).await,
             "show" => self.show().await,
             number if number.parse::<usize>().is_ok() => self.open(number).await,
-            "approve" | "retry" | "reject" if self.place == "kyc" => self.decide(first, rest).await,
-            "undo" if self.place == "kyc" => self.undo().await,
+            "mark" => self.mark(rest),
+            "macro" => self.run_macro(rest.first().map_or("", String::as_str)).await,
+            "approve" | "retry" | "reject" if self.place == "kyc" && self.marked.is_empty() => {
+                self.decide(first, rest).await
+            }
+            "skip" if matches!(self.place, "kyc" | "reports") => self.next().await,
+            "undo" if matches!(self.place, "kyc" | "reports") => self.undo().await,
             "reveal" => {
                 let user = self.person()?;
                 self.run(vec!["users".into(), "reveal".into(), user], Assent::Asked).await
@@ -189,7 +236,7 @@ impl Desk<'_> {
             }
             "read" => {
                 let words = vec!["threads".into(), "messages".into(), self.subject("threads")?];
-                self.run([words, arguments("messages", rest)].concat(), Assent::Asked).await
+                self.run([words, arguments("threads", "messages", rest)].concat(), Assent::Asked).await
             }
             act if (self.program.verbs)(self.place).iter().any(|(known, _)| known == act) => self.act(act, rest).await,
             // Any other command of the program.
@@ -225,10 +272,86 @@ impl Desk<'_> {
 
     async fn dashboard(&self) -> Outcome {
         let stats = self.api.call::<ShowStats>((), (), ()).await?;
-        let oldest =
-            stats.kyc_oldest_at.map_or_else(String::new, |at| format!(", the oldest {}", relative(stats.at, at)));
-        self.say(&format!("identity checks waiting: {}{oldest}", stats.kyc_pending.value))?;
-        self.say(&format!("flagged reviews: {}", stats.reviews_flagged.value))
+        let queues = [
+            ("kyc", "identity checks waiting", stats.kyc_pending.value, stats.kyc_oldest_at),
+            ("reports", "reports waiting", stats.reports_open.value, stats.reports_oldest_at),
+            ("reviews", "flagged reviews", stats.reviews_flagged.value, None),
+        ];
+        let mut lines: Vec<(f64, String)> = Vec::new();
+        for (name, label, count, oldest) in queues {
+            let target = target(name, &self.known.targets);
+            let (mut share, mut said) = (0.0, format!("{label}: {count}"));
+            if let Some(at) = oldest.filter(|_| count > 0) {
+                share = stats.at.since(at).as_secs_f64() / target.as_secs_f64().max(1.0);
+                let late = if share > 1.0 { "late, " } else { "" };
+                let within = humantime::format_duration(target);
+                said = format!("{said}, the oldest {}, {late}to be done within {within}", relative(stats.at, at));
+            }
+            lines.push((share, said));
+        }
+        // The most urgent first.
+        lines.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        lines.iter().try_for_each(|(_, said)| self.say(said))
+    }
+
+    /// Refuses a line that was written before what it is about could be read.
+    fn require_seen(&self, least: Duration) -> Outcome {
+        let came = self.context.lines.get().map(Lines::came);
+        match came {
+            Some(came) if came < (self.shown + least).into_std() => Err(Failure::usage(
+                "this line came before what is open could be read, so nothing was done",
+                "read it, and write the line again",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Settles which rows the next action is about.
+    fn mark(&mut self, rest: &[String]) -> Outcome {
+        self.marked.clear();
+        for word in rest {
+            let (from, to) = word.split_once('-').unwrap_or((word, word));
+            let rows = match (from.parse::<usize>(), to.parse::<usize>()) {
+                (Ok(from), Ok(to)) if from > 0 && from <= to => self.rows.get(from - 1..to),
+                _ => None,
+            };
+            let rows = rows.ok_or_else(|| Failure::usage(format!("there are no rows {word}"), "mark 1 3 5-9"))?;
+            self.marked.extend(rows.iter().filter(|row| !self.marked.contains(*row)).cloned().collect::<Vec<_>>());
+        }
+        self.say(&format!("{} marked", self.marked.len()))
+    }
+
+    /// Does the acts of a macro, one after the other, until one fails.
+    async fn run_macro(&mut self, name: &str) -> Outcome {
+        let acts = self.known.macros.get(name).map(|found| found.acts.clone());
+        let names = self.known.macros.keys().cloned().collect::<Vec<_>>().join(", ");
+        let acts =
+            acts.ok_or_else(|| Failure::usage(format!("there is no macro `{name}`"), format!("there are {names}")))?;
+        for act in acts {
+            let (named, with) = act.split_once(':').unwrap_or((&act, ""));
+            let (screen, act) = named.split_once('.').map_or((None, named), |(screen, act)| (Some(screen), act));
+            // Codes, and after another colon a text.
+            let (codes, text) = with.split_once(':').unwrap_or((with, ""));
+            let rest: Vec<String> =
+                [codes, text].iter().filter(|part| !part.is_empty()).map(|part| (*part).to_owned()).collect();
+            self.say(&format!("{name}: {named} {with}"))?;
+            match screen.filter(|screen| *screen != self.place) {
+                Some("users") => {
+                    let words = vec!["users".into(), act.to_owned(), self.person()?];
+                    self.require_seen(LOOK)?;
+                    let assent = confirmed_by(act).map_or(Assent::Asked, |word| Assent::Word(word.to_owned()));
+                    self.run([words, arguments("users", act, &rest)].concat(), assent).await?;
+                }
+                Some(other) => {
+                    return Err(Failure::usage(
+                        format!("{name}: {other} cannot be reached line by line"),
+                        "do it by hand",
+                    ));
+                }
+                None => Box::pin(self.obey(act, &rest)).await?,
+            }
+        }
+        Ok(())
     }
 
     /// Returns the id of what is open in a place.
@@ -252,13 +375,25 @@ impl Desk<'_> {
             "threads" => self.rows_of::<ThreadInfo>(filter, after).await,
             "reviews" => self.rows_of::<ReviewSummary>(filter, after).await,
             "audit" => self.rows_of::<AuditRow>(filter, after).await,
+            "reports" => self.rows_of::<ReportSummary>(filter, after).await,
+            "services" => self.rows_of::<ServiceSummary>(filter, after).await,
             _ => self.rows_of::<KycSummary>(filter, after).await,
         }
     }
 
     async fn rows_of<T: Listed + Row>(&mut self, filter: &str, after: Option<String>) -> Outcome {
         let typed = if filter.is_empty() { T::DEFAULT } else { filter };
-        let parsed = parse_filter::<T::Filter>(typed).map_err(|why| Failure::usage(why, "help lists the commands"))?;
+        let mut parts = Vec::new();
+        for part in typed.split_whitespace() {
+            parts.push(match named_colleague::<T::Filter>(part) {
+                Some((word, before, name)) => {
+                    format!("{word}:{before}{}", colleague(&self.api, &name.replace('_', " ")).await?)
+                }
+                None => part.to_owned(),
+            });
+        }
+        let parsed = parse_filter::<T::Filter>(&parts.join(" "))
+            .map_err(|why| Failure::usage(why, "help lists the commands"))?;
         if after.is_none() {
             self.rows.clear();
         }
@@ -288,6 +423,19 @@ impl Desk<'_> {
             }
             None => named.to_owned(),
         };
+        self.give_back().await;
+        if self.place == "reports" {
+            let id: CaseId = id.parse().map_err(|_| Failure::usage("that is no id", "open NUMBER opens a row"))?;
+            return match self.api.call::<ClaimReport>(id, (), Change::default()).await {
+                Ok(claimed) => self.put_report(&claimed.item),
+                Err(error) => {
+                    self.say(&format!("not claimed, so it can only be looked at: {error}"))?;
+                    let case = self.api.call::<ShowReport>(id, (), ()).await?;
+                    self.subject = Some(id.to_string());
+                    self.context.out.item(&case)
+                }
+            };
+        }
         if self.place != "kyc" {
             let verb = if self.place == "audit" { "list" } else { "show" };
             let words = if verb == "list" {
@@ -297,10 +445,10 @@ impl Desk<'_> {
             };
             self.run(words, Assent::Asked).await?;
             self.subject = Some(id);
+            self.shown = Instant::now();
             return Ok(());
         }
         let id: AttemptId = id.parse().map_err(|_| Failure::usage("that is no id", "open NUMBER opens a row"))?;
-        self.give_back().await;
         let case = match self.api.call::<ClaimAttempt>(id, (), Change::default()).await {
             Ok(claimed) => claimed.item,
             Err(error) => {
@@ -317,6 +465,16 @@ impl Desk<'_> {
         self.subject = Some(case.attempt.id.to_string());
         self.context.out.item(&case)?;
         self.case = Some(case);
+        self.shown = Instant::now();
+        Ok(())
+    }
+
+    fn put_report(&mut self, case: &ReportCase) -> Outcome {
+        self.place = "reports";
+        self.subject = Some(case.case.id.to_string());
+        self.report = Some(case.case.id);
+        self.context.out.item(case)?;
+        self.shown = Instant::now();
         Ok(())
     }
 
@@ -332,6 +490,18 @@ impl Desk<'_> {
     }
 
     async fn next(&mut self) -> Outcome {
+        self.marked.clear();
+        if self.place == "reports" {
+            if let Some(id) = self.report {
+                self.api.call::<SkipReport>(id, (), Change::default().into()).await?;
+                self.report = None;
+            }
+            self.subject = None;
+            return match self.api.call::<ClaimNextReport>((), (), Change::default()).await? {
+                Some(case) => self.put_report(&case),
+                None => self.say("no reports wait"),
+            };
+        }
         self.place = "kyc";
         if let Some(case) = &self.case {
             self.skipped.retain(|id| *id != case.attempt.id);
@@ -354,6 +524,11 @@ impl Desk<'_> {
 
     /// Gives the open case back to the queue.
     async fn give_back(&mut self) {
+        if let Some(id) = self.report.take() {
+            self.subject = None;
+            // If this fails, the claim expires.
+            drop(self.api.call::<ReleaseReport>(id, (), Change::default()).await);
+        }
         let Some(case) = self.case.take() else { return };
         self.subject = None;
         if mine(&case).is_some() {
@@ -366,6 +541,7 @@ impl Desk<'_> {
         let Some(case) = &self.case else {
             return Err(Failure::usage("no identity check is open", "next takes one"));
         };
+        self.require_seen(LOOK)?;
         let id = case.attempt.id;
         if self.renewed.elapsed() > RENEW {
             self.case = Some(self.api.call::<ClaimAttempt>(id, (), Change::default()).await?.item);
@@ -379,7 +555,7 @@ impl Desk<'_> {
         let words = vec!["kyc".into(), act.into(), id.to_string(), "--fence".into(), fence.to_string()];
         // Like a key: what can be taken back is not asked about where nothing has to be chosen.
         let assent = if act == "approve" { Assent::Given } else { Assent::Asked };
-        let arguments = arguments(act, rest);
+        let arguments = arguments("kyc", act, rest);
         // What was decided has just been read; what would be is worth reading.
         let is_dry = arguments.iter().any(|word| word == "--dry-run");
         self.brief(!is_dry);
@@ -388,26 +564,91 @@ impl Desk<'_> {
             return Ok(());
         }
         self.case = None;
-        self.decided = Some(id);
+        self.decided = Some(("kyc", id.to_string()));
         self.say(&format!("{act}: done; undo takes it back, within 10 seconds"))?;
         self.next().await
     }
 
     async fn undo(&mut self) -> Outcome {
-        let Some(id) = self.decided.take() else { return self.say("nothing to undo") };
-        let undone = self.api.call::<UndoDecision>(id, (), Change::default()).await?;
+        let Some((place, id)) = self.decided.take() else { return self.say("nothing to undo") };
+        let bad = |_| Failure::usage("that is no id", "nothing was undone");
+        if place == "reports" {
+            let undone = self.api.call::<UndoReport>(id.parse().map_err(bad)?, (), Change::default()).await?;
+            self.give_back().await;
+            return self.put_report(&undone.item);
+        }
+        let undone = self.api.call::<UndoDecision>(id.parse().map_err(bad)?, (), Change::default()).await?;
         self.give_back().await;
         self.put(undone.item)
     }
 
+    /// Asks for what an act cannot do without, where it was not written.
+    async fn completed(&self, act: &str, rest: &[String]) -> Outcome<Vec<String>> {
+        let bare = rest.iter().take_while(|word| !word.starts_with('-')).count();
+        let names = |names: &[&str]| names.join(", ");
+        let question = match (self.place, act, bare) {
+            ("kyc" | "reports", "snooze", 0) => "Until when? 4h, 2d or a date: ".to_owned(),
+            ("kyc" | "reports", "assign", 0) => "To whom? A name, an address or me: ".to_owned(),
+            ("kyc" | "reports", "escalate", 0) => "Why? ".to_owned(),
+            ("reports", "resolve", 0) => format!("Why? {}: ", names(ReportReason::NAMES)),
+            ("reports", "dismiss", 0) => format!("Why? {}: ", names(DismissReason::NAMES)),
+            _ => String::new(),
+        };
+        let mut rest = rest.to_vec();
+        if !question.is_empty() {
+            let answer = self.context.line(&question).await?.unwrap_or_default();
+            rest.splice(0..0, words(&answer));
+        }
+        if (self.place, act) == ("reports", "resolve") && !rest.get(1).is_some_and(|word| is_actions(word)) {
+            let question = format!("What is done? {}: ", names(ReportAction::NAMES));
+            let answer = self.context.line(&question).await?.unwrap_or_default();
+            rest.splice(1.min(rest.len())..1.min(rest.len()), words(&answer));
+        }
+        Ok(rest)
+    }
+
     async fn act(&mut self, act: &str, rest: &[String]) -> Outcome {
         let mut words = vec![self.place.to_owned(), act.to_owned()];
+        let is_new = matches!(act, "remove-message" | "create" | "list" | "tail" | "verify");
+        let is_dry = rest.iter().any(|word| word == "--dry-run");
+        let many = self.marked.len();
         // Messages have ids of their own; what makes something new needs none.
-        if !matches!(act, "remove-message" | "create" | "list" | "tail" | "verify") {
+        if !is_new && many > 0 && !LOOKS.contains(&act) {
+            words.append(&mut self.marked.clone());
+        } else if !is_new {
             words.push(self.subject(self.place)?);
+            if !LOOKS.contains(&act) && !is_dry {
+                self.require_seen(if matches!(self.place, "kyc" | "reports") { LOOK } else { Duration::ZERO })?;
+            }
         }
-        let assent = confirmed_by(act).map_or(Assent::Asked, |word| Assent::Word(word.to_owned()));
-        self.run([words, arguments(act, rest)].concat(), assent).await
+        let rest = self.completed(act, rest).await?;
+        let assent = match (confirmed_by(act), many > MANY) {
+            (Some(word), true) => Assent::Word(format!("{word} {many}")),
+            (Some(word), false) => Assent::Word(word.to_owned()),
+            (None, true) => Assent::Word(many.to_string()),
+            (None, false) => Assent::Asked,
+        };
+        let arguments = arguments(self.place, act, &rest);
+        if many > 0 && matches!(act, "note" | "export") {
+            // These take one at a time.
+            for id in std::mem::take(&mut self.marked) {
+                let words = vec![self.place.to_owned(), act.to_owned(), id];
+                self.run([words, arguments.clone()].concat(), Assent::Asked).await?;
+            }
+            return Ok(());
+        }
+        self.run([words, arguments].concat(), assent).await?;
+        if many > 0 {
+            self.marked.clear();
+        } else if matches!(self.place, "kyc" | "reports") && ASIDE.contains(&act) && !is_dry {
+            // It is somebody else's now, or done.
+            if matches!(act, "resolve" | "dismiss") {
+                self.decided = self.subject.take().map(|id| (self.place, id));
+            }
+            (self.case, self.report, self.subject) = (None, None, None);
+            return self.next().await;
+        }
+        Ok(())
     }
 }
 
@@ -417,7 +658,7 @@ fn mine(case: &KycCase) -> Option<i64> {
 }
 
 /// Returns the words after an action as flags of its command: a reason, then a text.
-fn arguments(act: &str, words: &[String]) -> Vec<String> {
+fn arguments(place: &str, act: &str, words: &[String]) -> Vec<String> {
     let flags = words.iter().position(|word| word.starts_with('-')).unwrap_or(words.len());
     let (bare, flags) = words.split_at(flags);
     let all = bare.join(" ");
@@ -433,7 +674,30 @@ fn arguments(act: &str, words: &[String]) -> Vec<String> {
             add("--reason", rest.first().map_or("", String::as_str));
             out.insert(0, id.clone());
         }
-        ("approve" | "unfreeze" | "unban" | "finalize" | "reopen" | "dismiss" | "restore", _) => add("--note", &all),
+        (_, Some((first, rest))) if (place, act) == ("reports", "dismiss") => {
+            add("--reason", first);
+            add("--note", &rest.join(" "));
+        }
+        ("resolve", Some((first, rest))) => {
+            let done = rest.iter().take_while(|word| is_actions(word)).count();
+            add("--reason", first);
+            add("--action", &rest.iter().take(done).map(|word| word.trim_matches(',')).collect::<Vec<_>>().join(","));
+            add("--note", &rest.iter().skip(done).cloned().collect::<Vec<_>>().join(" "));
+        }
+        ("snooze" | "assign", Some((first, rest))) => {
+            let flag = if act == "assign" { "--to" } else { "--until" };
+            // A name can have several words.
+            let whole = act == "assign";
+            add(flag, if whole { &all } else { first });
+            add("--note", &if whole { String::new() } else { rest.join(" ") });
+        }
+        (
+            "escalate" | "uphold" | "reverse" | "approve" | "unfreeze" | "unban" | "finalize" | "reopen" | "dismiss"
+            | "restore",
+            _,
+        ) => {
+            add("--note", &all);
+        }
         ("note", _) => out.push(all),
         ("notice", _) => add("--content", &all),
         (_, Some((first, rest))) => {
@@ -450,6 +714,11 @@ fn arguments(act: &str, words: &[String]) -> Vec<String> {
     }
     out.extend_from_slice(flags);
     out
+}
+
+/// Returns whether a word is what can be done about reports; several with commas.
+fn is_actions(word: &str) -> bool {
+    word.trim_matches(',').split(',').all(|name| ReportAction::NAMES.contains(&name))
 }
 
 /// Returns a row in one line: each of its columns by name.
@@ -508,8 +777,20 @@ mod tests {
         assert_eq!(words("reject  'too old' \"a b\"c it's"), ["reject", "too old", "a bc", "it's"]);
         let of = |line: &str| {
             let words = words(line);
-            arguments(&words[0], &words[1..]).join("|")
+            arguments("users", &words[0], &words[1..]).join("|")
         };
+        let case = |place: &str, line: &str| {
+            let words = words(line);
+            arguments(place, &words[0], &words[1..]).join("|")
+        };
+        assert_eq!(case("kyc", "snooze 4h holiday"), "--until|4h|--note|holiday");
+        assert_eq!(case("kyc", "assign Lea Ortiz"), "--to|Lea Ortiz");
+        assert_eq!(case("kyc", "escalate look at the face"), "--note|look at the face");
+        assert_eq!(
+            case("reports", "resolve scam remove_message, freeze twice now"),
+            "--reason|scam|--action|remove_message,freeze|--note|twice now"
+        );
+        assert_eq!(case("reports", "dismiss no_violation"), "--reason|no_violation");
         assert_eq!(
             of("reject document_expired look again --dry-run"),
             "--reason|document_expired|--comment|look again|--dry-run"

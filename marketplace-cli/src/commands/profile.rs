@@ -10,7 +10,7 @@ use crate::{
     connect::database_url,
     context::Context,
     failure::{Failure, Outcome},
-    output::{Column, Kind, Row},
+    output::{Column, Kind, Row, safe},
     profile::{Profile, SettingsFile, folder, token_file},
     remote::{Credentials, Remote},
 };
@@ -99,8 +99,13 @@ pub fn run(verb: Verb, context: &Context) -> Outcome {
                     return Err(Failure::usage("what does the profile stand for?", "add --api URL or --db URL"));
                 }
             };
+            let replaced = file.settings.profiles.get(&name).map(|before| {
+                let url = before.api_url.as_deref().unwrap_or("a database");
+                let production = if before.production && !production { ", and is no longer production" } else { "" };
+                format!(" in the place of the one for {}{production}", safe::line(url))
+            });
             file.add(&name, &profile)?;
-            context.out.note(&format!("the profile `{name}` is saved"));
+            context.out.note(&format!("the profile `{name}` is saved{}", replaced.unwrap_or_default()));
         }
         Verb::Use { name } => {
             file.choose(&name)?;

@@ -194,6 +194,9 @@ struct Recording {
 impl Recording {
     fn open(path: &Path) -> Outcome<Self> {
         let name = path.display().to_string();
+        if path.is_dir() {
+            return Err(Failure::Core(Error::invalid("/file", format!("{name} is a folder, and no recording"))));
+        }
         let file = File::open(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::new(ErrorCode::NotFound, format!("there is no file {name}")),
             _ => Error::unavailable(format!("{name} cannot be read"), error),

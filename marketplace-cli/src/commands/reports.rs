@@ -1,7 +1,5 @@
 //! `marketplace reports`: what people report, and appeals.
 
-use std::time::Duration;
-
 use clap::Subcommand;
 use marketplace_core::{
     base::change::{Change, Changed},
@@ -14,16 +12,16 @@ use marketplace_core::{
         self, AssignReport, AssignReportInput, ClaimNextReport, ClaimReport, Connection, EscalateReport, ListQuery,
         ListReports, ReleaseReport, ShowReport, SkipReport, SnoozeReport, SnoozeReportInput, UndoReport,
     },
-    time::{Clock, SystemClock, Timestamp},
+    time::Timestamp,
 };
 use serde::Deserialize;
 
 use crate::{
-    args::{BatchArgs, ChangeArgs, Format, Range, one_of, span},
+    args::{BatchArgs, ChangeArgs, Format, Range, moment_ahead, one_of},
     change::Care,
     context::Context,
     failure::{Failure, Outcome},
-    find::{Ref, optional, reference},
+    find::{Ref, colleague, colleagues, optional, reference},
 };
 
 /// What can be done with reports.
@@ -45,6 +43,12 @@ pub enum Verb {
         /// Only about this person, of every state, newest first
         #[arg(long, value_name = "ID", value_parser = reference::<UserId>)]
         subject_id: Option<Ref<UserId>>,
+        /// Only those that were given to this colleague: me, an address, an id or a name
+        #[arg(long, value_name = "WHO")]
+        assigned_to: Option<String>,
+        /// Only those that this colleague holds a claim on: me, an address, an id or a name
+        #[arg(long, value_name = "WHO")]
+        claimed_by: Option<String>,
         /// Only those that you hold a claim on, or that are assigned to you
         #[arg(long)]
         mine: bool,
@@ -125,12 +129,12 @@ pub enum Verb {
     Skip(Plain),
     /// Put cases off for a while
     #[command(
-        after_help = "Example:\n  marketplace reports snooze 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --for 2d --yes"
+        after_help = "Example:\n  marketplace reports snooze 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --until 2d --yes"
     )]
     Snooze {
-        /// For how long, 30 days at most: 4h, 2d
-        #[arg(long = "for", value_name = "SPAN", value_parser = span)]
-        wait: u64,
+        /// Until when, at most 30 days away: 4h, 2d, 2026-03-02 or 2026-03-02T10:00:00Z
+        #[arg(long, alias = "for", value_name = "TIME", value_parser = moment_ahead)]
+        until: Timestamp,
         /// Which ones, and how the change is made.
         #[command(flatten)]
         plain: Plain,
@@ -140,9 +144,9 @@ pub enum Verb {
         marketplace reports assign 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --to sam@example.org --yes\n  \
         marketplace reports assign 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
     Assign {
-        /// The colleague; without one, nobody in particular
-        #[arg(long, value_name = "ID", value_parser = reference::<UserId>)]
-        to: Option<Ref<UserId>>,
+        /// To whom: me, an address, an id or a name; `nobody`, or without it, nobody in particular
+        #[arg(long, value_name = "WHO")]
+        to: Option<String>,
         /// Which ones, and how the change is made.
         #[command(flatten)]
         plain: Plain,
@@ -254,12 +258,14 @@ struct NoteOverride {
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let out = &context.out;
     match verb {
-        Verb::List { status, target_kind, subject_id, mine, watch, range } => {
+        Verb::List { status, target_kind, subject_id, assigned_to, claimed_by, mine, watch, range } => {
             out.check::<ReportSummary>()?;
             let api = context.connect().await?;
             let subject_id = optional(&api, subject_id.as_ref()).await?;
             let me = if mine { Some(api.call::<staff::WhoAmI>((), (), ()).await?.principal) } else { None };
-            let filter = ReportFilter { status, target_kind, subject_id };
+            let assigned_to = colleagues(&api, assigned_to.as_deref()).await?;
+            let claimed_by = colleagues(&api, claimed_by.as_deref()).await?;
+            let filter = ReportFilter { status, target_kind, subject_id, assigned_to, claimed_by };
             let fetch = async |page| {
                 let mut page = api.call::<ListReports>((), ListQuery::new(&filter, &page), ()).await?;
                 if mine {
@@ -280,14 +286,11 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::Release(plain) => moves(context, "Release", &plain, Move::Release).await,
         Verb::Undo(plain) => moves(context, "Undo the decision on", &plain, Move::Undo).await,
         Verb::Skip(plain) => moves(context, "Skip", &plain, Move::Skip).await,
-        Verb::Snooze { wait, plain } => {
-            let until = SystemClock.now() + Duration::from_secs(wait);
-            moves(context, "Put off", &plain, Move::Snooze(until)).await
-        }
+        Verb::Snooze { until, plain } => moves(context, "Put off", &plain, Move::Snooze(until)).await,
         Verb::Assign { to, plain } => {
-            let to = match &to {
-                Some(to) => Some(to.find(&context.connect().await?).await?),
-                None => None,
+            let to = match to.as_deref().map(str::trim) {
+                None | Some("nobody") => None,
+                Some(to) => Some(colleague(&context.connect().await?, to).await?),
             };
             moves(context, "Assign", &plain, Move::Assign(to)).await
         }

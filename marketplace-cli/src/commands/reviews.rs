@@ -25,7 +25,8 @@ pub enum Verb {
         marketplace reviews list --flagged\n  \
         marketplace reviews list --subject-id 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --status published")]
     List {
-        /// Only of people whom this finds, as `users list --q` does: words of the name, an address, a number, an id
+        /// Only with these words in the text or the reply, or of people whom this finds, as `users list --q` does: words of the
+        /// name, an address, a number, an id; '"in quotes"', only texts are searched
         #[arg(long, value_name = "TEXT")]
         q: Option<String>,
         /// Only those with flags that nobody has dismissed

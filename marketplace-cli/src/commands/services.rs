@@ -33,6 +33,9 @@ pub enum Verb {
         marketplace services list --status published --since 1d\n  \
         marketplace services list --worker-id ada@example.org")]
     List {
+        /// Only with these words in the title, or of workers whom this finds; '"in quotes"', only titles are searched
+        #[arg(long, value_name = "TEXT")]
+        q: Option<String>,
         /// Only in this state
         #[arg(long, value_parser = one_of::<ServiceStatus>(ServiceStatus::NAMES))]
         status: Option<ServiceStatus>,
@@ -119,10 +122,10 @@ pub enum Verb {
 /// Runs a verb.
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     match verb {
-        Verb::List { status, worker_id, range } => {
+        Verb::List { q, status, worker_id, range } => {
             context.out.check::<ServiceSummary>()?;
             let api = context.connect().await?;
-            let filter = ServiceFilter { status, worker_id: optional(&api, worker_id.as_ref()).await? };
+            let filter = ServiceFilter { status, worker_id: optional(&api, worker_id.as_ref()).await?, q };
             context
                 .stream(&range, async |page| api.call::<ListServices>((), ListQuery::new(&filter, &page), ()).await)
                 .await

@@ -47,7 +47,7 @@ pub struct Console {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Args {
     /// Work line by line, without moving the cursor: for screen readers
-    #[arg(long, conflicts_with_all = ["theme", "ascii"])]
+    #[arg(long, conflicts_with_all = ["theme", "ascii", "record"])]
     plain: bool,
     /// How the console starts.
     #[command(flatten)]
@@ -64,14 +64,16 @@ impl Args {
 /// Opens the console on the chosen system.
 pub(super) async fn run<'a>(args: Args, context: &'a Context, program: Program<'a>) -> Outcome {
     if args.plain {
+        let settings = settings()?;
         let target = Target::resolve(&context.globals)?;
         let gate = Arc::new(tui::Gate::new(args.console.read_only));
-        let api = context.connect_to(&target).await?.guarded(gate);
+        let api = logged_in(context, &target, std::io::stdin().is_terminal()).await?.guarded(gate);
         let lock = only_console(&target);
         let _ = context.lines.set(Lines::stdin(api.clone()));
         // Claims are given back, whatever ends it.
         context.interrupt.ignore();
-        return plain::run(context, api, program, lock.is_some()).await;
+        let known = plain::Known { targets: settings.targets, macros: settings.macros, is_alone: lock.is_some() };
+        return plain::run(context, api, program, known).await;
     }
     let args = args.console;
     settings()?;
@@ -80,15 +82,21 @@ pub(super) async fn run<'a>(args: Args, context: &'a Context, program: Program<'
         require_free(path)?;
     }
     let target = Target::resolve(&context.globals)?;
-    let mut api = context.connect_to(&target).await?;
+    let api = logged_in(context, &target, true).await?;
+    let memory = profile::folder().ok().map(|folder| folder.join("console.json"));
+    launch(context, api, args, &target, memory).await
+}
+
+/// Connects, and asks for a missing log-in where somebody can be asked: on the ordinary screen, where the text stays. The console
+/// itself handles an unreachable server.
+async fn logged_in(context: &Context, target: &Target, can_ask: bool) -> Outcome<Connection> {
+    let api = context.connect_to(target).await?;
     if let Way::Api { .. } = target.way {
-        // A missing log-in is reported on the ordinary screen, where the text stays. The console itself handles an
-        // unreachable server.
         match api.call::<WhoAmI>((), (), ()).await {
-            Err(error) if error.code() == ErrorCode::Unauthenticated && outside_token()?.is_none() => {
+            Err(error) if error.code() == ErrorCode::Unauthenticated && can_ask && outside_token()?.is_none() => {
                 context.out.note(&format!("{}: log in to {}", error.detail(), target.system));
-                login::log_in(context, &target, LoginArgs::default()).await?;
-                api = context.connect_to(&target).await?;
+                login::log_in(context, target, LoginArgs::default()).await?;
+                return context.connect_to(target).await;
             }
             Err(error) if matches!(error.code(), ErrorCode::Unauthenticated | ErrorCode::Forbidden) => {
                 return Err(error.into());
@@ -96,8 +104,7 @@ pub(super) async fn run<'a>(args: Args, context: &'a Context, program: Program<'
             _ => {}
         }
     }
-    let memory = profile::folder().ok().map(|folder| folder.join("console.json"));
-    launch(context, api, args, &target, memory).await
+    Ok(api)
 }
 
 /// Returns the user's settings, after checking those of the console.
@@ -169,9 +176,12 @@ pub(super) async fn launch(
         }
         Ok(context.connect_to(target).await?)
     };
-    Box::pin(tui::run(api, options, again)).await?;
+    let end = Box::pin(tui::run(api, options, again)).await?;
     drop(lock);
-    Ok(())
+    match end {
+        tui::End::Left => Ok(()),
+        tui::End::Signalled => Err(Failure::Terminated),
+    }
 }
 
 /// A lock that ends with the process, however that ends; its file is removed when the console is left.

@@ -65,6 +65,14 @@ impl Colleagues {
         (first || !others.is_empty()).then_some(others)
     }
 
+    /// Returns the people who are known, by name.
+    pub fn people(&self) -> Vec<(String, UserId)> {
+        let person = |(principal, name): (&Principal, &String)| principal.user_id().map(|id| (name.clone(), id));
+        let mut people: Vec<_> = self.names.iter().filter_map(person).collect();
+        people.sort();
+        people
+    }
+
     /// Takes names that were asked for.
     pub fn learn(&mut self, names: Vec<Named>) {
         self.names.extend(names);

@@ -150,6 +150,10 @@ pub trait Screen {
     fn offers(&self, _action: Action) -> bool {
         true
     }
+    /// Returns what the footer calls an action now, where that is not its usual label.
+    fn label(&self, _action: Action) -> Option<&'static str> {
+        None
+    }
     /// Returns what the last frame showed of the item that an act would decide without another question; `None` for acts
     /// that ask, naming what they are about.
     fn sight(&self, _act: Action) -> Option<Sight> {

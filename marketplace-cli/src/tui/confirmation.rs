@@ -4,7 +4,8 @@
 const MANY: usize = 20;
 
 /// Acts that cannot be undone, or that give power over others, as the words to be typed.
-const GRAVE: [&str; 8] = [DELETE, ROLE, END_SESSIONS, CANCEL, FINALIZE, REMOVE_MESSAGES, RESET_TOTP, REVOKE_TOKENS];
+const GRAVE: [&str; 10] =
+    [DELETE, ROLE, END_SESSIONS, CANCEL, FINALIZE, REMOVE_MESSAGES, RESET_TOTP, REVOKE_TOKENS, REVERSE, UPHOLD];
 
 /// Erasing an account.
 pub const DELETE: &str = "delete";
@@ -22,6 +23,10 @@ pub const REMOVE_MESSAGES: &str = "remove";
 pub const RESET_TOTP: &str = "reset";
 /// Ending tokens.
 pub const REVOKE_TOKENS: &str = "revoke";
+/// Deciding that an appeal is right.
+pub const REVERSE: &str = "reverse";
+/// Deciding that what was appealed against stays.
+pub const UPHOLD: &str = "uphold";
 /// An act that can be undone.
 pub const UNDOABLE: &str = "";
 
@@ -35,6 +40,8 @@ pub fn of_action(name: &str) -> Option<&'static str> {
         "finalize" => Some(FINALIZE),
         "remove-message" => Some(REMOVE_MESSAGES),
         "reset-totp" => Some(RESET_TOTP),
+        "reverse" => Some(REVERSE),
+        "uphold" => Some(UPHOLD),
         _ => None,
     }
 }

@@ -51,8 +51,7 @@ pub fn places(text: &str) -> Vec<Range<usize>> {
 
 /// Returns the bytes of an address or a link at the beginning of the text.
 fn word(text: &str) -> Option<usize> {
-    let word =
-        text.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '(' | ')' | ',' | ';')).next()?;
+    let word = text.split(|c: char| c.is_whitespace() || "<>\"(),;`“”‘’«»[]{}|".contains(c)).next()?;
     let word = word.trim_end_matches(['.', '!', '?', ':', '\'']);
     let host = |host: &str| {
         let host = host.split(['/', '?', '#', ':']).next().unwrap_or("");

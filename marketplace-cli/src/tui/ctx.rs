@@ -149,6 +149,8 @@ pub struct Ctx {
     /// Whether the console is being left: what fails is then kept to be said afterwards.
     leaving: bool,
     unsaid: Vec<String>,
+    /// Why the recording of this session ended, if it did.
+    pub recording_lost: Option<String>,
     clock: Arc<dyn Clock>,
     /// How far the system's clock is ahead of this one, in microseconds.
     skew: i64,
@@ -193,6 +195,7 @@ impl Ctx {
             acts: Vec::new(),
             leaving: false,
             unsaid: Vec::new(),
+            recording_lost: None,
             clock,
             loads: Loads::new(sender),
         }
@@ -363,11 +366,27 @@ impl Ctx {
         self.refuse(format!("{what}: {error}{advice}"));
     }
 
+    /// Shows the failure of a load that nobody asked for. While the system is away it takes no other failure's place: what was
+    /// not done must be read.
+    pub fn fail_to_load(&mut self, what: &str, error: &Error) {
+        if error.code() == ErrorCode::Unavailable && self.tells_failure() {
+            self.lost = true;
+        } else {
+            self.fail(what, error);
+        }
+    }
+
     /// Keeps the error of a load that repeats automatically: for `E`, without a notice each time.
     pub fn fail_quietly(&mut self, what: &str, error: &Error) {
         self.lost |= error.code() == ErrorCode::Unavailable;
-        self.error_detail = Some(detail(what, error));
+        if !self.tells_failure() {
+            self.error_detail = Some(detail(what, error));
+        }
         self.dirty = true;
+    }
+
+    fn tells_failure(&self) -> bool {
+        self.notice.as_ref().is_some_and(|notice| notice.bad)
     }
 }
 

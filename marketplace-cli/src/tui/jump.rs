@@ -12,7 +12,7 @@ use super::{keymap::Action, text};
 const LONGEST: usize = 50;
 
 /// Letters of links in the order in which they are listed; others follow.
-const ORDER: &str = "uwcjtvkA";
+const ORDER: &str = "uwcjtvksA";
 
 /// What a jump shows on its screen.
 #[derive(Debug, Clone, PartialEq, Eq)]

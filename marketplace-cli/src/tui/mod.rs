@@ -78,11 +78,14 @@ pub fn wrong_setting(options: &Options) -> Option<(&'static str, String, String)
         .or_else(|| Some(("tui", "images".into(), images?.to_string())))
 }
 
-pub use browser::{filter::parse as parse_filter, listing::Listed};
+pub use browser::{
+    filter::{named_colleague, parse as parse_filter},
+    listing::Listed,
+};
 pub use confirmation::of_action as confirmed_by;
 pub use options::Options;
 pub use replies::Reply;
-pub use run::run;
-pub use screens::kyc::Seek;
+pub use run::{End, run};
+pub use screens::{kyc::Seek, waits::target};
 pub use theme::NAMES as THEMES;
 pub use write_guard::Gate;

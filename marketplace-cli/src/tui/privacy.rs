@@ -8,9 +8,10 @@ use ratatui::{
     buffer::{Buffer, Cell},
     layout::Rect,
     style::{Modifier, Style},
+    text::{Line, Span},
 };
 
-use super::contact_masking;
+use super::{contact_masking, text};
 
 const MARK: Modifier = Modifier::RAPID_BLINK;
 /// What stands in a recording for a marked character.
@@ -24,6 +25,33 @@ pub fn private(style: Style) -> Style {
 /// Marks all of an area.
 pub fn mark(area: Rect, buf: &mut Buffer) {
     buf.set_style(area, private(Style::new()));
+}
+
+/// Returns what somebody wrote in lines that are not recorded: whole, as an address or a number may be divided between them.
+pub fn written(text: &str, indent: usize, columns: usize, style: Style) -> Vec<Line<'static>> {
+    let wrapped = text::wrap(text, columns.saturating_sub(indent));
+    let line = |line: String| Line::from(vec![Span::raw(" ".repeat(indent)), Span::styled(line, private(style))]);
+    wrapped.into_iter().map(line).collect()
+}
+
+/// Returns what everybody may read in lines; with an address or a number in it, none of them is recorded.
+pub fn published(text: &str, columns: usize) -> Vec<Line<'static>> {
+    if contact_masking::places(text).is_empty() {
+        text::wrap(text, columns).into_iter().map(Line::raw).collect()
+    } else {
+        written(text, 0, columns, Style::new())
+    }
+}
+
+/// Returns a message with what it quotes marked: that is what was typed.
+pub fn quoting(text: &str, style: Style) -> Vec<Span<'static>> {
+    let part = |(at, part): (usize, &str)| {
+        let style = if at % 2 == 1 { private(style) } else { style };
+        Span::styled(part.to_owned(), style)
+    };
+    let quoted = text.matches('`').count() > 1;
+    let split = |text: &str| text.split_inclusive('`').enumerate().map(part).collect();
+    if quoted { split(text) } else { vec![Span::styled(text.to_owned(), style)] }
 }
 
 /// Takes the marks off.
@@ -76,6 +104,13 @@ mod tests {
         buf.set_string(0, 0, "name  ", Style::new());
         buf.set_string(6, 0, "Ada 上海", private(Style::new()));
         buf.set_string(0, 1, "write to ada@example.org or +44 20 7183 8750", Style::new());
+        let parts = quoting("`jon@leaked.example` is no id", Style::new());
+        assert_eq!(
+            parts.iter().map(|part| part.content.as_ref()).collect::<Vec<_>>(),
+            ["`", "jon@leaked.example`", " is no id"]
+        );
+        assert_eq!(parts.get(1).map(|part| part.style), Some(private(Style::new())));
+        assert_eq!(contact_masking::places("`jon@leaked.example`"), [1..19]);
         buf.set_string(0, 2, "\u{2584}\u{2584}\u{2584}", Style::new());
         mark(Rect::new(0, 2, 3, 1), &mut buf);
         if let Some(cell) = buf.cell_mut((10, 2)) {

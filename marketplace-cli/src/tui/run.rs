@@ -170,6 +170,15 @@ impl Drop for PanicHook {
     }
 }
 
+/// How the console ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Somebody left it, or closed its window.
+    Left,
+    /// A signal ended it.
+    Signalled,
+}
+
 /// Runs the console until the user quits or the terminal goes away. When the session ends, `log_in` opens another, on
 /// the ordinary screen. Claims are released and the terminal is restored,
 /// even after a panic, SIGTERM or SIGHUP.
@@ -181,7 +190,7 @@ pub async fn run(
     api: Connection,
     options: Options,
     log_in: impl AsyncFn() -> anyhow::Result<Connection>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<End> {
     let keymap = Keymap::new(screens::infos(), &options.keys)?;
     let wanted = options.images.clone().or_else(|| std::env::var("MARKETPLACE_IMAGES").ok()).unwrap_or_default();
     let chosen = Images::named(&wanted)?.or_else(|| options.no_color.then_some(Images::Dots));
@@ -200,14 +209,14 @@ pub async fn run(
 
     let hook = PanicHook::set();
     enter().context("the terminal")?;
-    let mut desk = Desk { receiver, restore: Restore(false), api, log_in, recording };
+    let mut desk = Desk { receiver, restore: Restore(false), api, log_in, recording, end: End::Left };
     let mut app = Box::new(App::new(ctx));
     if desk.recording.is_some() {
         app.recording = Recording::On(None);
         app.ctx.say("this session is recorded, without personal data");
     }
     let (outcome, end) = desk.drive(&mut app, ask).await;
-    let Desk { restore, api, recording, .. } = desk;
+    let Desk { restore, api, recording, end: how, .. } = desk;
     drop(restore);
     drop(hook);
     if !gate.read_only() {
@@ -219,15 +228,21 @@ pub async fn run(
     }
     if let Some((mut recorder, markers)) = recording {
         for label in markers.finish(LAST_MARKERS).await {
-            recorder.marker(&label).context("the recording")?;
+            if let Err(error) = recorder.marker(&label) {
+                app.ctx.recording_lost = Some(error.to_string());
+            }
         }
     }
     let undone = app.undone();
-    if undone.is_empty() {
-        return outcome;
+    if !undone.is_empty() {
+        let said = format!("left before all was done: {}", undone.join("; "));
+        return Err(Error::new(ErrorCode::Unavailable, said).into());
     }
-    let said = format!("left before all was done: {}", undone.join("; "));
-    Err(Error::new(ErrorCode::Unavailable, said).into())
+    if let Some(why) = &app.ctx.recording_lost {
+        let said = format!("not all of the session is in the recording, which could not be written: {why}");
+        return Err(Error::new(ErrorCode::Unavailable, said).into());
+    }
+    outcome.map(|()| how)
 }
 
 /// The signals that end the console.
@@ -255,6 +270,7 @@ struct Desk<L> {
     api: Connection,
     log_in: L,
     recording: Option<(Recorder, Markers)>,
+    end: End,
 }
 
 impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
@@ -308,7 +324,10 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
             let events = stream.get_or_insert_with(EventStream::new);
             tokio::select! {
                 biased;
-                () = signals.recv() => break,
+                () = signals.recv() => {
+                    self.end = End::Signalled;
+                    break;
+                }
                 _ = job.0.recv() => suspend(self.restore.0)?,
                 _ = job.1.recv() => {
                     // The shell has used the terminal meanwhile, whichever signal stopped this program.
@@ -420,9 +439,10 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
     async fn log_in(&mut self, app: &mut App, signals: &mut Signals) -> anyhow::Result<()> {
         leave(self.restore.0);
         let modes = termios::tcgetattr(std::io::stdin()).ok();
+        let mut how = End::Left;
         let ended = async {
             tokio::select! {
-                () = signals.recv() => {}
+                () = signals.recv() => how = End::Signalled,
                 () = hung_up(|| std::io::stdin().is_terminal()) => {}
             }
         };
@@ -432,6 +452,7 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
                 termios::tcsetattr(std::io::stdin(), termios::OptionalActions::Now, &modes).ok();
             }
             app.quit = true;
+            self.end = how;
             return Ok(());
         };
         enter()?;
@@ -462,6 +483,7 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
             self.recording = None;
             app.recording = Recording::Off;
             app.ctx.refuse(format!("the recording has ended: {error}"));
+            app.ctx.recording_lost = Some(error.to_string());
         }
         Ok(())
     }

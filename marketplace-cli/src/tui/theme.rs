@@ -2,7 +2,7 @@
 
 use marketplace_core::{
     accounts::model::Status, base::permission::Role, jobs::model::JobStatus, kyc::status::KycStatus,
-    messaging::model::ThreadStatus, reviews::model::ReviewStatus,
+    messaging::model::ThreadStatus, reviews::model::ReviewStatus, services::model::ServiceStatus,
 };
 use ratatui::{
     buffer::Buffer,
@@ -265,6 +265,16 @@ pub fn review_status(status: ReviewStatus) -> (&'static str, &'static str, Style
         ReviewStatus::Hidden => ("◌", "hidden", Style::Faint),
         ReviewStatus::Published => ("●", "published", Style::Good),
         ReviewStatus::Removed => ("✖", "removed", Style::Bad),
+    }
+}
+
+/// Returns glyph, word and style of a service.
+pub fn service_status(status: ServiceStatus) -> (&'static str, &'static str, Style) {
+    match status {
+        ServiceStatus::Draft => ("○", "draft", Style::Plain),
+        ServiceStatus::Published => ("●", "published", Style::Good),
+        ServiceStatus::Closed => ("⊘", "closed", Style::Warn),
+        ServiceStatus::Deleted => ("∅", "deleted", Style::Faint),
     }
 }
 

@@ -98,6 +98,45 @@ fn a_server_that_is_down_ends_a_batch_at_once() {
 }
 
 #[test]
+fn a_batch_that_is_refused_again_and_again_ends() {
+    let place = Place::with_users(0);
+    let url = stranger(
+        "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/problem+json\r\nretry-after: 0\r\ncontent-length: 64\r\n\
+         connection: close\r\n\r\n{\"code\":\"rate_limited\",\"detail\":\"too many requests, wait a bit\"}",
+    );
+    let mut command = place.command();
+    command.env("MARKETPLACE_TOKEN", "t").args(["users", "freeze", "--stdin", "--yes", "--reason", "spam"]);
+    let input = format!("{NOBODY}\n").repeat(50);
+    let ended = command.args(["--continue-on-error", "--api", &url]).write_stdin(input).output().unwrap();
+    assert_eq!(code(&ended), 6, "{}", err(&ended));
+    assert_eq!(rows(&ended).len(), 3, "{}", out(&ended));
+    assert!(err(&ended).contains("stopped after 0 changed, 0 unchanged, 3 failed"), "{}", err(&ended));
+}
+
+#[test]
+fn what_nobody_reads_any_more_ends() {
+    let place = Place::with_users(3);
+    let spawn = |line: &str| {
+        let mut command = std::process::Command::new(place.command().get_program());
+        command.current_dir(place.folder.path()).env_clear().env("HOME", place.folder.path()).env("USER", "test");
+        let piped = std::process::Stdio::piped;
+        command.args(line.split_whitespace()).stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap()
+    };
+    // A list that is watched, quietly.
+    let mut watching = spawn("kyc list --watch");
+    drop(watching.stdout.take());
+    let watched = watching.wait_with_output().unwrap();
+    assert_eq!((code(&watched), err(&watched)), (0, String::new()));
+    // A batch, with what was done.
+    let mut freezing = spawn("users freeze --stdin --yes --reason spam");
+    drop(freezing.stdout.take());
+    writeln!(freezing.stdin.take().unwrap(), "{}", place.users.join("\n")).unwrap();
+    let frozen = freezing.wait_with_output().unwrap();
+    assert_eq!(code(&frozen), 1, "{}", err(&frozen));
+    assert!(err(&frozen).contains("nobody reads the results; stopped after 1 changed"), "{}", err(&frozen));
+}
+
+#[test]
 fn fields_of_a_call_are_no_fields_of_output() {
     let place = Place::with_users(0);
     for line in ["api POST /v1/x -f a=b", "api GET /v1/x -F a=1 -H X-A:b", "api POST x --raw-field a=b -i"] {

@@ -1,7 +1,10 @@
 //! Backups of a marketplace in which there is something, on both engines.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+};
 
 use marketplace_core::{
     app::App,
@@ -129,9 +132,34 @@ async fn what_is_no_backup_changes_nothing() {
     conn.close().await.unwrap();
     assert_eq!(restore(&config, &newer, true, &OPERATOR).await.unwrap_err().code(), ErrorCode::Unavailable);
 
-    let app = App::open(config).await.unwrap();
+    let app = App::open(config.clone()).await.unwrap();
     assert_eq!(users(&app).await, 300);
     app.close().await;
+
+    // Nothing but a database of ours, or nothing, is replaced.
+    let theirs = folder.path().join("theirs.db");
+    let options = SqliteConnectOptions::new().filename(&theirs).create_if_missing(true);
+    let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query("CREATE TABLE recipes (name TEXT)").execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    let place = folder.path().join("places");
+    fs::create_dir(&place).unwrap();
+    fs::write(place.join("text"), "hello").unwrap();
+    symlink(&good, place.join("link")).unwrap();
+    symlink("nowhere", place.join("dangling")).unwrap();
+    fs::create_dir(place.join("folder")).unwrap();
+    fs::copy(&theirs, place.join("theirs")).unwrap();
+    for name in ["text", "link", "dangling", "folder", "theirs"] {
+        let path = place.join(name);
+        let url = Secret::new(format!("sqlite://{}", path.display()));
+        let config = Config { database_url: Some(url), ..config.clone() };
+        let before = fs::symlink_metadata(&path).unwrap();
+        let refused = restore(&config, &good, true, &OPERATOR).await.unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::Conflict, "{name}: {refused}");
+        let after = fs::symlink_metadata(&path).unwrap();
+        assert_eq!((before.file_type(), before.len()), (after.file_type(), after.len()), "{name}");
+    }
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 5, "nothing is left beside them");
 }
 
 #[tokio::test]

@@ -219,8 +219,8 @@ pub struct JobDetail {
 #[serde(default, deny_unknown_fields)]
 pub struct JobFilter {
     /// Only of people whom this finds, on either side, as in the list of users: beginnings of words of the name, a whole address, number or id; also
-    /// the last 8 letters of a job's id, or more.
-    /// Needs `users:read`; more than 100 people are too many.
+    /// with these words in the service's title, or with these last 8 letters of a job's id, or more. People need `users:read`; more than 100 of them,
+    /// or 1,000 services, are too many. In quotes, only titles are searched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
     /// Only in this state.

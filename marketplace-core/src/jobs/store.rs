@@ -4,7 +4,7 @@
 //! of a thread, a client or a worker by an index of their own; due jobs by `due_at`.
 
 use super::{
-    model::{HistoryRow, JobAction, JobReason, JobStatus, OfferView, Side, job_is_live},
+    model::{HistoryRow, JobAction, JobFilter, JobReason, JobStatus, OfferView, Side, job_is_live},
     row::Job,
 };
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     jobs::model::JobCount,
     platform::db::Conn,
     profiles::shown_picture,
+    services::content_terms::{Words, has_word},
 };
 
 /// Expands to the columns of [`Job`].
@@ -71,6 +72,33 @@ pub(super) async fn by_ending(conn: &mut Conn<'_>, letters: &str, limit: i64) ->
         sqlite: "SELECT id FROM jobs WHERE substr(hex(id), -8) = upper($1) AND lower(hex(id)) LIKE '%' || $2 LIMIT ($3 + 0)",
         pg: "SELECT id FROM jobs WHERE right(id::text, 8) = $1 AND replace(id::text, '-', '') LIKE '%' || $2 LIMIT ($3 + 0)",
     ], end, letters, limit)?)
+}
+
+/// Returns jobs about services with these words in the title, newest first.
+pub(super) async fn by_titles(
+    conn: &mut Conn<'_>,
+    words: &Words,
+    filter: &JobFilter,
+    before: Option<TimeCursor>,
+    limit: i64,
+) -> Result<Vec<JobId>> {
+    let before = before.unwrap_or(NEWEST);
+    let [first, second, third, fourth] = words.json()?;
+    macro_rules! by_titles {
+        ($engine:ident, $terms:literal, $join:literal) => {
+            concat!(
+                "SELECT j.id FROM (SELECT DISTINCT t.id FROM ", $terms, " AND ", has_word!($engine "2"), " AND ", has_word!($engine "3"),
+                " AND ", has_word!($engine "4"), ") AS capped ", $join, " jobs j ON j.service_id = capped.id \
+                 WHERE (j.created_at, j.id) < ($5, $6) AND (j.status = $7 OR $7 IS NULL) AND (j.thread_id = $8 OR $8 IS NULL) \
+                 AND (j.client_id = $9 OR j.worker_id = $9 OR $9 IS NULL) ORDER BY j.created_at DESC, j.id DESC LIMIT ($10 + 0)"
+            )
+        };
+    }
+    Ok(q!(conn => vals JobId, [
+        sqlite: by_titles!(sqlite, "json_each($1) AS w CROSS JOIN content_terms t ON t.kind = 'service' AND t.term = w.value WHERE TRUE", "CROSS JOIN"),
+        pg: by_titles!(pg, "json_array_elements_text($1::json) AS w (value) CROSS JOIN LATERAL (SELECT kind, created_at, id FROM content_terms \
+            WHERE kind = 'service' AND term = w.value COLLATE \"C\" OFFSET 0) t WHERE TRUE", "JOIN"),
+    ], first, second, third, fourth, before.at, before.id, filter.status, filter.thread_id, filter.user_id, limit)?)
 }
 
 /// Returns the thread of a job, which never changes.

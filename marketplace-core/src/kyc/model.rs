@@ -474,6 +474,9 @@ pub struct KycFilter {
     /// Only those that wait and were given to this member of staff.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assigned_to: Option<UserId>,
+    /// Only those that this member of staff holds a claim on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed_by: Option<UserId>,
     /// Only those that are set aside until a time.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub snoozed: bool,

@@ -28,7 +28,10 @@ impl Timer {
             Self::FileDeletions => kyc::delete_due_objects(app).await,
             Self::LostFiles => kyc::sweep_objects(app).await,
             Self::FileSealing => app.seal_stored().await,
-            Self::SearchIndex => services::reindex(app).await,
+            Self::SearchIndex => {
+                let found = services::reindex(app).await? + services::reindex_titles(app).await?;
+                Ok(found + reviews::reindex(app).await?)
+            }
             Self::Erasures => users::sweep(app).await,
             Self::Freezes => users::lift_due(app).await,
             Self::Jobs => jobs::run_due(app).await,

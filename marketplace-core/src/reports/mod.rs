@@ -42,5 +42,5 @@ pub use ops::{
     appeal, appeal_by_link, assign, claim, decide, decide_appeal, decisions, escalate, file, list, next, own, release,
     show, skip, snooze, undo,
 };
-pub(crate) use ops::{decisions_about, erase, file_caught, filed_by, note_oldest};
+pub(crate) use ops::{decisions_about, end_claims, erase, file_caught, filed_by, note_oldest};
 pub(crate) use store::counts;

@@ -604,6 +604,12 @@ pub struct ReportFilter {
     /// Only about this person: of every state unless one is named, newest first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject_id: Option<UserId>,
+    /// Only those that were given to this member of staff; a page can hold fewer than it could.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned_to: Option<UserId>,
+    /// Only those that this member of staff holds a claim on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed_by: Option<UserId>,
 }
 
 /// A decision as it is asked for.

@@ -391,6 +391,12 @@ pub(super) async fn clear_claim(conn: &mut Conn<'_>, id: CaseId) -> Result<()> {
     Ok(())
 }
 
+/// Returns the cases that somebody holds a live claim on. There are no more live claims than reviewers.
+pub(super) async fn held_by(conn: &mut Conn<'_>, holder: &Principal, now: Timestamp) -> Result<Vec<CaseId>> {
+    Ok(q!(conn => vals CaseId,
+        "SELECT id FROM report_cases WHERE claim_expires_at > $2 AND claim_holder = $1", holder, now)?)
+}
+
 /// Records that a reviewer would rather take other cases first.
 pub(super) async fn skip(conn: &mut Conn<'_>, id: CaseId, who: &Principal, now: Timestamp) -> Result<()> {
     q!(conn => exec,

@@ -33,5 +33,5 @@ pub use ops::{
     create, edit, flag, get, of_job, of_worker, own, rating, rating_of, reply, run_due, staff_act, staff_list,
     staff_show,
 };
-pub(crate) use ops::{erase, seen, staff_act_in, told};
+pub(crate) use ops::{erase, reindex, seen, staff_act_in, told};
 pub(crate) use store::{complaints, count_flagged};

@@ -157,8 +157,8 @@ pub struct ReviewDetail {
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct ReviewFilter {
-    /// Only by or about people whom this finds, as in the list of users: beginnings of words of the name, a whole address, number or id.
-    /// Needs `users:read`; more than 100 people are too many.
+    /// Only with these words in the text or the reply, or by or about people whom this finds, as in the list of users: beginnings of words of the
+    /// name, a whole address, number or id. The latter needs `users:read`, and more than 100 people are too many. In quotes, only texts are searched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
     /// Only those with flags that nobody has dismissed, longest waiting first.

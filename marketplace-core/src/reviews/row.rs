@@ -78,6 +78,11 @@ impl From<FlagRow> for Flag {
 }
 
 impl Review {
+    /// Returns what is said in public: the text, and the reply to it.
+    pub fn said(&self) -> String {
+        format!("{}\n{}", self.content, self.reply.as_deref().unwrap_or_default()).trim_end().to_owned()
+    }
+
     /// Returns whether the review's window had closed at `now` although it is still stored as hidden.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.status == ReviewStatus::Hidden && self.closes_at <= now

@@ -2,6 +2,8 @@
 //!
 //! Each list uses one index: by author or subject and time, by status and time, flagged reviews by the first flag.
 
+use std::collections::HashMap;
+
 use super::{
     model::{FlagReason, ReviewStatus},
     row::{FlagRow, Review},
@@ -16,6 +18,7 @@ use crate::{
     jobs::model::JobStatus,
     platform::db::Conn,
     profiles::shown_picture,
+    services::content_terms::{self, Kind, Words, has_word},
 };
 
 /// Expands to the columns of [`Review`].
@@ -90,6 +93,9 @@ pub(super) async fn insert(conn: &mut Conn<'_>, new: &Review) -> Result<bool> {
          ON CONFLICT (job_id, side) DO NOTHING",
         new.id, new.job_id, new.side, new.author_id, new.subject_id, new.rating, &new.content, new.status, new.closes_at,
         new.published_at, new.version, new.created_at)?;
+    if made == 1 {
+        content_terms::replace(conn, Kind::Review, (new.created_at, new.id.0), "", &new.said()).await?;
+    }
     Ok(made == 1)
 }
 
@@ -101,7 +107,10 @@ pub(super) async fn update(conn: &mut Conn<'_>, from: &Review, to: &Review) -> R
          WHERE id = $1 AND status = $2 AND version = $3",
         from.id, from.status, from.version, to.rating, &to.content, to.status, to.published_at, &to.reply, to.replied_at,
         to.removed_reason, &to.note, to.flags, to.flagged_at, to.version, to.updated_at)?;
-    if changed == 1 { Ok(()) } else { Err(Error::conflict("it was changed meanwhile; load it again", ())) }
+    if changed != 1 {
+        return Err(Error::conflict("it was changed meanwhile; load it again", ()));
+    }
+    content_terms::replace(conn, Kind::Review, (to.created_at, to.id.0), &from.said(), &to.said()).await
 }
 
 /// Stores a flag. Returns `false` when that user has already flagged the review.
@@ -233,6 +242,55 @@ pub(super) async fn page(
     })
 }
 
+/// Returns reviews with these words, newest first.
+pub(super) async fn by_words(
+    conn: &mut Conn<'_>,
+    words: &Words,
+    wanted: &Wanted,
+    before: Option<TimeCursor>,
+    limit: i64,
+) -> Result<Vec<Review>> {
+    let before = before.unwrap_or(NEWEST);
+    let lookup = words.lookup(conn, Kind::Review).await?;
+    let mut found: Vec<ReviewId> = Vec::new();
+    for form in &lookup.first {
+        macro_rules! by_form {
+            ($engine:ident, $join:literal) => {
+                concat!(
+                    "SELECT r.id FROM content_terms t ", $join, " reviews r ON r.id = t.id WHERE t.kind = 'review' AND t.term = $1 \
+                     AND (t.created_at, t.id) < ($2, $3) AND ", has_word!($engine "4"), " AND ", has_word!($engine "5"), " AND ",
+                    has_word!($engine "6"), " AND (r.author_id = $7 OR $7 IS NULL) AND (r.subject_id = $8 OR $8 IS NULL) \
+                     AND (r.status = $9 OR $9 IS NULL) AND NOT (r.status = 'hidden' AND r.closes_at <= $10 AND $9 IS NOT NULL) \
+                     ORDER BY t.created_at DESC, t.id DESC LIMIT ($11 + 0)"
+                )
+            };
+        }
+        let [second, third, fourth] = &lookup.others;
+        found.extend(q!(conn => vals ReviewId, [sqlite: by_form!(sqlite, "CROSS JOIN"), pg: by_form!(pg, "JOIN")],
+            form, before.at, before.id, second, third, fourth, wanted.author, wanted.subject, wanted.status, wanted.now, limit)?);
+    }
+    found.sort_unstable();
+    found.dedup();
+    let mut rows = Vec::with_capacity(found.len());
+    for id in found {
+        rows.extend(get(conn, id).await?);
+    }
+    Ok(rows)
+}
+
+/// Indexes the text of a review that has no words yet.
+pub(super) async fn index(conn: &mut Conn<'_>, id: ReviewId) -> Result<()> {
+    let Some(review) = lock(conn, id).await? else { return Ok(()) };
+    content_terms::replace(conn, Kind::Review, (review.created_at, id.0), "", &review.said()).await
+}
+
+/// Returns the reviews by and about a user.
+async fn all_of(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<Review>> {
+    let mut all = q!(conn => page Review, review_columns, reviews!("r.author_id = $1"), user)?;
+    all.extend(q!(conn => page Review, review_columns, reviews!("r.subject_id = $1"), user)?);
+    Ok(all)
+}
+
 /// Returns hidden reviews whose window has closed, oldest end first.
 pub(super) async fn due(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<ReviewId>> {
     // SQLite would otherwise read all hidden reviews and sort them.
@@ -287,6 +345,7 @@ pub(super) async fn count(conn: &mut Conn<'_>, worker: UserId, rating: i64, by: 
 /// Deletes from an erased user's reviews what nobody else needs: hidden reviews, which nobody has seen; the text of
 /// removed ones; the user's replies and complaints; what staff wrote. Published reviews stay, by "Deleted user".
 pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<()> {
+    let before = all_of(conn, user).await?;
     q!(conn => exec,
         "DELETE FROM review_flags WHERE review_id IN \
          (SELECT id FROM reviews WHERE author_id = $1 AND status = 'hidden' AND closes_at > $2)",
@@ -298,6 +357,13 @@ pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> 
         "UPDATE reviews SET reply = NULL, note = NULL WHERE subject_id = $1 AND (reply IS NOT NULL OR note IS NOT NULL)",
         user)?;
     q!(conn => exec, "UPDATE review_flags SET comment = NULL WHERE user_id = $1 AND comment IS NOT NULL", user)?;
+    // The words of what is gone are forgotten.
+    let left: HashMap<ReviewId, String> =
+        all_of(conn, user).await?.into_iter().map(|review| (review.id, review.said())).collect();
+    for review in before {
+        let new = left.get(&review.id).map_or("", String::as_str);
+        content_terms::replace(conn, Kind::Review, (review.created_at, review.id.0), &review.said(), new).await?;
+    }
     Ok(())
 }
 

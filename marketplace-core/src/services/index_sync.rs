@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use super::{
+    content_terms::{self, Kind},
     index_text::{plain, search_text},
     model::ServiceStatus,
     photo_store, store,
@@ -70,6 +71,8 @@ pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, worker: UserId) -> Res
         } else {
             store::remove(conn, service.id).await?;
         }
+        let title = service.content()?.title;
+        content_terms::replace(conn, Kind::Service, (service.created_at, service.id.0), &title, "").await?;
         words.extend(plain(&service.search_text).map(str::to_owned));
     }
     forget(conn, words.iter().map(String::as_str)).await
@@ -101,6 +104,16 @@ pub(crate) async fn reindex(app: &App) -> Result<u64> {
     let work = |id| app.db.write(move |conn| async move { reindex_one(conn, id).await }.boxed());
     stream::iter(ids).map(work).buffer_unordered(REINDEXED.1).try_collect::<Vec<()>>().await?;
     Ok(done)
+}
+
+/// Indexes titles for staff that were written before there was such an index. Returns how many.
+pub(crate) async fn reindex_titles(app: &App) -> Result<u64> {
+    content_terms::reindex(app, Kind::Service, |conn, id| index_title(conn, ServiceId(id)).boxed()).await
+}
+
+async fn index_title(conn: &mut Conn<'_>, id: ServiceId) -> Result<()> {
+    let Some(service) = store::lock(conn, id).await? else { return Ok(()) };
+    content_terms::replace(conn, Kind::Service, (service.created_at, id.0), "", &service.content()?.title).await
 }
 
 async fn reindex_one(conn: &mut Conn<'_>, id: ServiceId) -> Result<()> {

@@ -9,6 +9,7 @@
 //! | photos | `photos.rs`, `photo_store.rs` |
 //! | what follows from what happens to the worker | `index_sync.rs` |
 //! | how texts become words; in which languages; which words mean the same | `characters.rs`, `tokenizer.rs`, `languages.rs`, `synonyms.rs` |
+//! | by which words staff find titles and texts | `content_terms.rs` |
 //! | which words find a service, and which typos | `index_text.rs`, `typos.rs` |
 //! | what a search asks for and in which ranks; how it is answered; in SQL | `query.rs`, `search.rs`, `search_sql.rs` |
 //! | counts, marked texts and suggestions | `summary.rs`, `snippets.rs`, `suggest.rs` |
@@ -39,6 +40,7 @@ mod categories;
 mod category;
 mod category_store;
 pub(crate) mod characters;
+pub(crate) mod content_terms;
 mod index_sync;
 mod index_text;
 mod languages;
@@ -61,8 +63,11 @@ pub(crate) mod tokenizer;
 mod typos;
 
 pub use categories::{categories, create_category, staff_categories, update_category};
+pub use content_terms::content_terms;
 pub use index_sync::learn;
-pub(crate) use index_sync::{erase, name_changed, rating_changed, reindex, sweep_index, worker_changed};
+pub(crate) use index_sync::{
+    erase, name_changed, rating_changed, reindex, reindex_titles, sweep_index, worker_changed,
+};
 pub use index_text::{plain, search_text};
 pub(crate) use ops::{block, keep_photos, seen, unblock};
 pub use ops::{close, create, delete, get, of_worker, own, own_one, publish, update};

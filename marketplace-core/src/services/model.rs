@@ -297,6 +297,10 @@ pub struct ServiceFilter {
     /// Only of this worker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker_id: Option<UserId>,
+    /// Only with these words in the title, or of workers whom this finds, as in the list of users; the latter needs `users:read`, and more than
+    /// 100 people are too many. In quotes, only titles are searched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
 }
 
 /// A service in the list of staff.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{
     categories::require_active,
+    content_terms::{self, Kind},
     index_sync::{forget, learn, worker_changed},
     index_text::{plain, search_text},
     model::{
@@ -181,6 +182,7 @@ pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Res
             caught.store(&op, conn, about(id, worker), &reported(&content)).await?;
         }
         store::set_content(conn, id, &content, &text, op.now()).await?;
+        content_terms::replace(conn, Kind::Service, (service.created_at, id.0), &before.title, &content.title).await?;
         // The old words may be a name or an address, so they are forgotten.
         let old: BTreeSet<&str> = plain(&service.search_text).collect();
         forget(conn, old).await?;
@@ -275,6 +277,8 @@ pub async fn delete(op: &Operation, id: ServiceId) -> Result<()> {
             store::blank(conn, id, &title, op.now()).await?;
         } else {
             store::remove(conn, id).await?;
+            let title = service.content()?.title;
+            content_terms::replace(conn, Kind::Service, (service.created_at, id.0), &title, "").await?;
         }
         let words: BTreeSet<&str> = plain(&service.search_text).collect();
         forget(conn, words).await?;

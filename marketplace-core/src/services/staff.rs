@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::{
+    content_terms::{self, Sought},
     model::{ServiceDetail, ServiceFilter, ServiceStatus, ServiceSummary},
     ops::changed,
     store::{self, Service},
@@ -36,12 +37,42 @@ pub async fn staff_list(op: &Operation, filter: &ServiceFilter, page: &PageReque
     let limit = page.checked_limit()?;
     let newest = TimeCursor { at: Timestamp::MAX, id: Uuid::max() };
     let before = page.cursor_in::<TimeCursor>("services")?.unwrap_or(newest);
+    let sought = match &filter.q {
+        Some(q) => Some(content_terms::sought(op, q).await?),
+        None => None,
+    };
     let mut reader = op.db.read().await?;
-    let rows = store::staff_page(&mut reader.conn(), filter, before, limit + 1).await?;
+    let mut conn = reader.conn();
+    let rows = match sought {
+        Some(sought) => found(&mut conn, &sought, filter, before, limit + 1).await?,
+        None => store::staff_page(&mut conn, filter, before, limit + 1).await?,
+    };
     let position = |row: &store::StaffService| TimeCursor { at: row.service.created_at, id: row.service.id.0 };
     let found = Page::of_list("services", rows, limit, position);
     let items = found.items.iter().map(store::StaffService::summary).collect::<Result<_>>()?;
     Ok(Page { items, next: found.next })
+}
+
+/// Returns the services of the people, and those with the words in the title, that pass the filter, newest first.
+async fn found(
+    conn: &mut Conn<'_>,
+    sought: &Sought,
+    filter: &ServiceFilter,
+    before: TimeCursor,
+    limit: i64,
+) -> Result<Vec<store::StaffService>> {
+    let mut rows = Vec::new();
+    for worker in sought.people.iter().filter(|person| filter.worker_id.is_none_or(|worker| worker == **person)) {
+        let theirs = ServiceFilter { worker_id: Some(*worker), ..filter.clone() };
+        rows.extend(store::staff_page(conn, &theirs, before, limit).await?);
+    }
+    if let Some(words) = &sought.words {
+        rows.extend(store::staff_page_by_words(conn, words, filter, before, limit).await?);
+    }
+    rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.service.created_at, row.service.id)));
+    rows.dedup_by_key(|row| row.service.id);
+    rows.truncate(usize::try_from(limit).unwrap_or_default());
+    Ok(rows)
 }
 
 /// Returns one service, in any state.

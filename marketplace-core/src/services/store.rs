@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{
+    content_terms::{self, Kind, Words, has_word},
     model::{
         Category, NewService, OwnService, Photo, PublicService, ServiceCard, ServiceDetail, ServiceFilter,
         ServiceStatus, ServiceSummary, ServiceWorker,
@@ -200,6 +201,40 @@ pub(super) async fn staff_page(
     })
 }
 
+/// Returns a page of the services whose titles have these words, newest first.
+pub(super) async fn staff_page_by_words(
+    conn: &mut Conn<'_>,
+    words: &Words,
+    filter: &ServiceFilter,
+    before: TimeCursor,
+    limit: i64,
+) -> Result<Vec<StaffService>> {
+    let lookup = words.lookup(conn, Kind::Service).await?;
+    let mut found: Vec<ServiceId> = Vec::new();
+    for form in &lookup.first {
+        macro_rules! by_form {
+            ($engine:ident, $join:literal) => {
+                concat!(
+                    "SELECT s.id FROM content_terms t ", $join, " services s ON s.id = t.id WHERE t.kind = 'service' AND t.term = $1 \
+                     AND (t.created_at, t.id) < ($2, $3) AND ", has_word!($engine "4"), " AND ", has_word!($engine "5"), " AND ",
+                    has_word!($engine "6"), " AND (s.worker_id = $7 OR $7 IS NULL) AND (s.status = $8 OR $8 IS NULL) \
+                     ORDER BY t.created_at DESC, t.id DESC LIMIT ($9 + 0)"
+                )
+            };
+        }
+        let [second, third, fourth] = &lookup.others;
+        found.extend(q!(conn => vals ServiceId, [sqlite: by_form!(sqlite, "CROSS JOIN"), pg: by_form!(pg, "JOIN")],
+            form, before.at, before.id, second, third, fourth, filter.worker_id, filter.status, limit)?);
+    }
+    found.sort_unstable();
+    found.dedup();
+    let mut rows = Vec::with_capacity(found.len());
+    for id in found {
+        rows.extend(staff_find(conn, id).await?);
+    }
+    Ok(rows)
+}
+
 /// Closes a service, which its worker cannot publish again from then on; without a reason, lets the worker do so.
 pub(super) async fn close_for(
     conn: &mut Conn<'_>,
@@ -278,7 +313,7 @@ pub(super) async fn insert(
          VALUES ($1, $2, 'draft', $3, $4, $5, $6, $7, $8, $9, $10, $11, FALSE, NULL, $12, $13, NULL, 1, $14, $14, $15)",
         id, worker, &new.title, &new.description, new.category, &new.location, new.latitude, new.longitude, amount, currency,
         tags, search_text, rating, now, tile(new))?;
-    Ok(())
+    content_terms::replace(conn, Kind::Service, (now, id.0), "", &new.title).await
 }
 
 /// Stores new content of a service.

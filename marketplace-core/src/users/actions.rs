@@ -1,6 +1,11 @@
 //! What staff do to users: freeze, ban, delete and their opposites, roles, sessions.
 
-use super::{erase::erase, ops::detail, rights::end_reviews, tell::tell};
+use super::{
+    erase::erase,
+    ops::detail,
+    rights::{end_reviews, give_back},
+    tell::tell,
+};
 use crate::{
     accounts::{
         keep_note,
@@ -259,6 +264,7 @@ async fn apply(
             let sessions = auth::store::revoke_all(conn, id, None, now).await?;
             changed = sessions + tokens::revoke_all(conn, &op.actor().principal(), id, now).await? > 0;
             if changed {
+                give_back(op, conn, &account).await?;
                 events::append(op, conn, EventKind::SessionRevoked, &id.to_string(), Some(id)).await?;
             }
         }

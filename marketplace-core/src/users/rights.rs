@@ -5,11 +5,12 @@ use crate::{
     base::{
         error::Result,
         permission::{Permission, Role, permissions},
+        principal::Principal,
     },
     kyc,
     operation::Operation,
     platform::db::Conn,
-    tokens,
+    reports, tokens,
 };
 
 /// Ends what a member of staff is at work on who loses their rights, or has those of another role from now on.
@@ -19,10 +20,17 @@ pub(super) async fn end_reviews(
     account: &Account,
     role: Option<Role>,
 ) -> Result<()> {
-    if !permissions(account.role).contains(&Permission::KycWrite) {
+    let may = |permission| permissions(account.role).contains(&permission);
+    if !may(Permission::KycWrite) && !may(Permission::ReportsWrite) {
         return Ok(());
     }
     let tokens = tokens::principals_of(conn, account.id).await?;
     let is_assignable = role.is_some_and(|role| permissions(role).contains(&Permission::KycWrite));
-    kyc::end_rights(op, conn, account.id, tokens, is_assignable).await
+    kyc::end_rights(op, conn, account.id, tokens.clone(), is_assignable).await?;
+    reports::end_claims(op, conn, tokens.into_iter().chain([Principal::user(account.id)])).await
+}
+
+/// Gives back what a member of staff and their tokens are at work on whose sessions are ended: nobody can go on with it.
+pub(super) async fn give_back(op: &Operation, conn: &mut Conn<'_>, account: &Account) -> Result<()> {
+    end_reviews(op, conn, account, Some(account.role)).await
 }

@@ -97,7 +97,7 @@ async fn services(world: &World, trade: &Trade, script: &mut Script) {
     let (sam, _) = world.staff(Role::Support).await;
     let id = sam.call::<ShowThread>(trade.thread, (), ()).await.unwrap().service_id;
     let of_worker = ServiceFilter { worker_id: trade.worker.user_id(), ..ServiceFilter::default() };
-    let drafts = ServiceFilter { status: Some(ServiceStatus::Draft), worker_id: None };
+    let drafts = ServiceFilter { status: Some(ServiceStatus::Draft), ..ServiceFilter::default() };
     for (name, filter, page) in [
         ("first", ServiceFilter::default(), PageRequest::first(1)),
         ("of a worker", of_worker, PageRequest::default()),

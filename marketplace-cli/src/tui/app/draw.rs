@@ -68,7 +68,7 @@ impl App {
         let theme = self.ctx.theme;
         let seen = self.seen();
         frame::status(status, buf, &self.ctx, self.heartbeat.state(), seen.status(&self.ctx));
-        frame::footer(footer, buf, &self.ctx, self.active, |action| self.ctx.offers(action) && seen.offers(action));
+        frame::footer(footer, buf, &self.ctx, self.active, seen);
         let mut cursor = seen.draw_input(status, buf, &self.ctx);
         if let Some(palette) = &self.palette {
             cursor = Some(palette.draw(status, buf, theme, &self.ctx.keymap, self.active));

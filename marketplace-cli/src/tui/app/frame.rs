@@ -8,10 +8,11 @@ use ratatui::{
 };
 
 use super::super::{
+    component::Screen,
     ctx::Ctx,
     heartbeat::State,
     keymap::Action,
-    text,
+    privacy, text,
     theme::Style,
     widgets::rows::{self, count},
 };
@@ -76,26 +77,6 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
     let theme = ctx.theme;
     let mut places = Vec::new();
     let mut x = area.x + 1;
-    let labels = |blank: &str| -> Vec<(Action, String)> {
-        let label = |action: Action, tab| format!("{blank}{} {tab} ", ctx.keymap.key(action));
-        ctx.keymap
-            .screens()
-            .filter(|screen| !screen.tab.is_empty())
-            .map(|screen| (screen.home, label(screen.home, screen.tab)))
-            .collect()
-    };
-    // Where there is little room the tabs stand closer.
-    let wide = labels(" ");
-    let needed: usize = wide.iter().map(|(_, label)| text::width(label)).sum();
-    for (action, label) in if needed < usize::from(area.width) { wide } else { labels("") } {
-        let width = u16::try_from(text::width(&label)).unwrap_or(0);
-        let style = if action == active { theme.style(Style::Selected) } else { theme.style(Style::Plain) };
-        if x + width <= area.right() {
-            buf.set_string(x, area.y, &label, style);
-            places.push((Rect::new(x, area.y, width, 1), action));
-        }
-        x += width;
-    }
     let (word, style) = if ctx.gate.read_only() {
         ("read-only", Style::Warn)
     } else if ctx.identity.is_some() && !ctx.may(marketplace_core::base::permission::Permission::UsersWrite) {
@@ -105,6 +86,28 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
     } else {
         ("read-write", Style::Faint)
     };
+    // Where there is little room the tabs stand closer, then lose letters, then words: what can be done is always said.
+    let labels = |blank: &str, letters: usize| -> Vec<(Action, String)> {
+        let label = |action: Action, tab: &str| {
+            let shown: String = tab.chars().take(if action == active { letters.max(4) } else { letters }).collect();
+            format!("{blank}{} {shown}{}", ctx.keymap.key(action), if shown.is_empty() { "" } else { " " })
+        };
+        let tabs = ctx.keymap.screens().filter(|screen| !screen.tab.is_empty());
+        tabs.map(|screen| (screen.home, label(screen.home, screen.tab))).collect()
+    };
+    let room = usize::from(area.width).saturating_sub(text::width(word) + 3);
+    let fits =
+        |labels: &Vec<(Action, String)>| labels.iter().map(|(_, label)| text::width(label)).sum::<usize>() <= room;
+    let ways = [(" ", usize::MAX), ("", usize::MAX), ("", 4)].map(|(blank, letters)| labels(blank, letters));
+    for (action, label) in ways.into_iter().find(fits).unwrap_or_else(|| labels("", 0)) {
+        let width = u16::try_from(text::width(&label)).unwrap_or(0);
+        let style = if action == active { theme.style(Style::Selected) } else { theme.style(Style::Plain) };
+        if x + width <= area.right() {
+            buf.set_string(x, area.y, &label, style);
+            places.push((Rect::new(x, area.y, width, 1), action));
+        }
+        x += width;
+    }
     let at = area.right().saturating_sub(u16::try_from(text::width(word) + 1).unwrap_or(0));
     if at > x {
         buf.set_string(at, area.y, word, theme.style(style));
@@ -116,19 +119,24 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
 pub fn status(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State, screen: Option<(String, Style)>) {
     let theme = ctx.theme;
     let mut pieces = vec![Span::raw(" ")];
+    let has_said = screen.is_some();
     if let Some((said, style)) = screen {
         pieces.push(Span::styled(text::clean(&said).into_owned(), theme.style(style)));
         pieces.push(Span::raw("   "));
     }
     if let Some(notice) = &ctx.notice {
         let (glyph, style) = if notice.bad { ("✖ ", Style::Bad) } else { ("✔ ", Style::Good) };
-        pieces.push(Span::styled(format!("{glyph}{}", text::clean(&notice.text)), theme.style(style)));
+        pieces.push(Span::styled(glyph, theme.style(style)));
+        pieces.extend(privacy::quoting(&text::clean(&notice.text), theme.style(style)));
+    } else if let Some(why) = &ctx.recording_lost {
+        let line = format!("✖ this session is no longer recorded: {}", text::clean(why));
+        pieces.push(Span::styled(line, theme.style(Style::Bad)));
     } else if let State::Away { why, .. } = state {
         let line = format!("✖ not connected ({}); shows what it has, changes nothing, tries again", text::clean(why));
         pieces.push(Span::styled(line, theme.style(Style::Bad)));
     }
     let mut used: usize = pieces.iter().map(Span::width).sum();
-    if used > usize::from(area.width) && pieces.len() > 3 {
+    if used > usize::from(area.width) && has_said && pieces.len() > 3 {
         // What just happened matters more than what can be seen anyway.
         pieces.drain(1..3);
         used = pieces.iter().map(Span::width).sum();
@@ -143,12 +151,12 @@ pub fn status(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State, screen: Op
 }
 
 /// Draws the keys that currently do something, the most important ones first; what does not fit is in the help only.
-pub fn footer(area: Rect, buf: &mut Buffer, ctx: &Ctx, home: Action, offers: impl Fn(Action) -> bool) {
+pub fn footer(area: Rect, buf: &mut Buffer, ctx: &Ctx, home: Action, seen: &dyn Screen) {
     let theme = ctx.theme;
-    let mut rows: Vec<Action> =
-        ctx.keymap.of(home).map(|row| row.action).filter(|action| action.rank > 0 && offers(*action)).collect();
+    let shown = |action: &Action| action.rank > 0 && ctx.offers(*action) && seen.offers(*action);
+    let mut rows: Vec<Action> = ctx.keymap.of(home).map(|row| row.action).filter(shown).collect();
     rows.sort_by_key(|action| action.rank);
-    let piece = |action: Action| (ctx.keymap.key(action), action.label);
+    let piece = |action: Action| (ctx.keymap.key(action), seen.label(action).unwrap_or(action.label));
     let length = |action: &Action| {
         let (key, label) = piece(*action);
         text::width(&key) + text::width(label) + 3

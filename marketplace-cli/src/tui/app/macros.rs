@@ -40,6 +40,8 @@ impl App {
             left.push_back(Pending { to, action: act.action, with: act.with.clone() });
         }
         let row = self.seen().relations().audit;
+        // What failed before has nothing to do with it.
+        self.ctx.notice = None;
         self.running = Some(Running { name: chosen.name.clone(), home: self.active, row, is_away: false, left });
         self.run_on();
     }

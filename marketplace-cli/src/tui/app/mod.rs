@@ -491,18 +491,19 @@ impl App {
             }
             Action::EXACT_TIMES => self.ctx.times.exact = !self.ctx.times.exact,
             Action::ERROR_DETAIL => match &self.ctx.error_detail {
-                Some(lines) => self.popup = Some(Popup::text("Latest error", lines.clone())),
-                None => self.ctx.say("no error so far"),
+                Some(lines) => self.popup = Some(Popup::text("Latest error", lines.clone()).private()),
+                None => self.ctx.refuse("no error so far"),
             },
             Action::FAILURES => match &self.failures {
                 Some(popup) => self.popup = Some(popup.clone()),
-                None => self.ctx.say("no bulk action so far"),
+                None => self.ctx.refuse("no bulk action so far"),
             },
             Action::SHOW_CLI => {
                 let mut lines =
                     vec![PopLine::Text("The same on the command line:".into()), PopLine::Text(String::new())];
                 lines.extend(self.seen().commands().into_iter().map(PopLine::Text));
-                self.popup = Some(Popup::new("As command", lines));
+                // It repeats what was typed: notes, comments, what was searched for.
+                self.popup = Some(Popup::new("As command", lines).private());
             }
             Action::RELOAD => {
                 self.reload();

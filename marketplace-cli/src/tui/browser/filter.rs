@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 pub trait Typed: Default + Clone + PartialEq {
     /// The words that it knows, each with the values that it accepts; empty when any value is valid.
     const WORDS: &'static [(&'static str, &'static [&'static str])];
+    /// The words whose values are colleagues, each with what stands before an id there: they can be named.
+    const COLLEAGUES: &'static [(&'static str, &'static str)] = &[];
     /// Whether words without a colon have a meaning.
     const FREE_TEXT: bool;
     /// Sets the value of one word.
@@ -49,6 +51,33 @@ fn known<F: Typed>(word: &str) -> Option<&'static str> {
     words().find(|known| *known == word).or_else(|| words().find(|known| *known == id))
 }
 
+/// Returns what is named in a part of a filter that means a colleague: the word, what stands before an id there, and the name.
+pub fn named_colleague<'a, F: Typed>(part: &'a str) -> Option<(&'static str, &'static str, &'a str)> {
+    let (word, name) = part.split_once(':')?;
+    let word = known::<F>(word)?;
+    let (_, before) = F::COLLEAGUES.iter().find(|(known, _)| *known == word)?;
+    let is_name = !name.is_empty() && !name.contains([':', '@']) && name != "system";
+    (is_name && name.parse::<uuid::Uuid>().is_err()).then_some((word, *before, name))
+}
+
+/// Returns a filter with ids in the place of colleagues' names.
+///
+/// # Errors
+/// What `id_of` says of a name.
+pub fn with_ids<F: Typed>(
+    typed: &str,
+    id_of: impl Fn(&str) -> Result<marketplace_core::ids::UserId, String>,
+) -> Result<String, String> {
+    if !typed.split_whitespace().any(|part| named_colleague::<F>(part).is_some()) {
+        return Ok(typed.to_owned());
+    }
+    let part = |part: &str| match named_colleague::<F>(part) {
+        Some((word, before, name)) => id_of(name).map(|id| format!("{word}:{before}{id}")),
+        None => Ok(part.to_owned()),
+    };
+    Ok(typed.split_whitespace().map(part).collect::<Result<Vec<_>, _>>()?.join(" "))
+}
+
 fn hint<F: Typed>(word: &str) -> String {
     match F::WORDS.iter().find(|(known, _)| *known == word) {
         Some((_, values)) if !values.is_empty() => values.join(" | "),
@@ -82,7 +111,8 @@ pub fn impersonal<F: Typed>(typed: &str) -> String {
     let kept = |part: &&str| {
         part.split_once(':').is_some_and(|(word, value)| {
             let listed = F::WORDS.iter().find(|(name, _)| Some(*name) == known::<F>(word));
-            listed.is_some_and(|(_, values)| values.contains(&value)) || value.parse::<uuid::Uuid>().is_ok()
+            let is_me = value == "me" && named_colleague::<F>(part).is_some();
+            is_me || listed.is_some_and(|(_, values)| values.contains(&value)) || value.parse::<uuid::Uuid>().is_ok()
         })
     };
     typed.split_whitespace().filter(kept).collect::<Vec<_>>().join(" ")
@@ -172,6 +202,21 @@ mod tests {
             format!("user:{id} status:accepted")
         );
         assert_eq!(impersonal::<AuditFilter>("actor:local:sam@desk action:users.ban"), "action:users.ban");
+    }
+
+    #[test]
+    fn colleagues_are_named() {
+        let lea: marketplace_core::ids::UserId = "01920000-0000-7000-8000-000100000004".parse().unwrap();
+        let id_of = |name: &str| if name == "lea" { Ok(lea) } else { Err(format!("no colleague is called `{name}`")) };
+        let queue = with_ids::<KycFilter>("ada claimed_by:lea all:yes", id_of).unwrap();
+        assert_eq!(queue, format!("ada claimed_by:{lea} all:yes"));
+        assert_eq!(parse::<KycFilter>(&queue).unwrap().claimed_by, Some(lea));
+        assert_eq!(with_ids::<AuditFilter>("actor:lea", id_of).unwrap(), format!("actor:user:{lea}"));
+        for as_it_is in ["actor:system", "actor:local:sam@desk", "action:users.ban"] {
+            assert_eq!(with_ids::<AuditFilter>(as_it_is, id_of).unwrap(), as_it_is);
+        }
+        assert!(with_ids::<KycFilter>("assigned_to:bo", id_of).unwrap_err().contains("no colleague"));
+        assert_eq!(impersonal::<KycFilter>("assigned_to:me claimed_by:lea"), "assigned_to:me");
     }
 
     #[test]

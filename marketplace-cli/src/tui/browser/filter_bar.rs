@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
-use marketplace_core::time::Timestamp;
+use marketplace_core::{ids::UserId, time::Timestamp};
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -30,6 +30,9 @@ pub struct FilterBar<F> {
     before: String,
     due: Option<Timestamp>,
     hint: String,
+    /// The colleagues who can be named, and who is at work here.
+    colleagues: Vec<(String, UserId)>,
+    me: Option<UserId>,
     /// The filters that were used and saved, and the list that they belong to.
     memory: Memory,
     list: &'static str,
@@ -44,8 +47,8 @@ impl<F: Typed> FilterBar<F> {
         Self { filter, input, list, ..Self::default() }
     }
     /// Begins typing: a new filter replaces the one in effect, unless that is edited.
-    pub fn open(&mut self, memory: &Memory) {
-        self.memory = memory.clone();
+    pub fn open(&mut self, ctx: &Ctx) {
+        self.learn(ctx);
         self.typing = true;
         self.fresh = !self.input.value().is_empty();
         self.back = 0;
@@ -62,8 +65,9 @@ impl<F: Typed> FilterBar<F> {
     }
     /// Sets the whole filter at once. Returns false, with the reason in `ctx`, when it cannot be parsed.
     pub fn set(&mut self, typed: &str, ctx: &mut Ctx) -> bool {
-        self.memory = ctx.memory.clone();
-        match self.meaning(typed).and_then(|typed| Ok((filter::parse(&typed)?, typed))) {
+        self.learn(ctx);
+        let typed = self.saved(typed);
+        match typed.and_then(|typed| Ok((filter::parse(&self.with_ids(&typed)?)?, typed))) {
             Ok((filter, typed)) => {
                 self.filter = filter;
                 self.input = typed.into();
@@ -78,8 +82,46 @@ impl<F: Typed> FilterBar<F> {
         }
     }
 
-    /// Returns what is meant by a text: a saved filter for its `@name`, and otherwise the text.
+    fn learn(&mut self, ctx: &Ctx) {
+        self.memory = ctx.memory.clone();
+        if !F::COLLEAGUES.is_empty() {
+            self.colleagues = ctx.colleagues.people();
+            self.me = ctx.identity.as_ref().and_then(|identity| identity.principal.user_id());
+        }
+    }
+
+    /// Returns what is meant by a text: a saved filter for its `@name`, and ids for names of colleagues.
     fn meaning(&self, typed: &str) -> Result<String, String> {
+        self.saved(typed).and_then(|typed| self.with_ids(&typed))
+    }
+
+    fn with_ids(&self, typed: &str) -> Result<String, String> {
+        filter::with_ids::<F>(typed, |name| self.colleague(name))
+    }
+
+    /// Returns the colleague of a name: of one of its words, or of all of them with `_` between them.
+    fn colleague(&self, name: &str) -> Result<UserId, String> {
+        if name == "me" {
+            return self.me.ok_or_else(|| "me: only people who are logged in have an account".to_owned());
+        }
+        let wanted = name.replace('_', " ").to_lowercase();
+        let is_called = |known: &str| {
+            let known = known.to_lowercase();
+            known.starts_with(&wanted) || known.split_whitespace().any(|word| word.starts_with(&wanted))
+        };
+        let found: Vec<_> = self.colleagues.iter().filter(|(known, _)| is_called(known)).collect();
+        match found.as_slice() {
+            [] => Err(format!("no colleague is called `{name}`")),
+            [(_, id)] => Ok(*id),
+            several => {
+                let names = several.iter().map(|(known, _)| known.replace(' ', "_")).collect::<Vec<_>>();
+                Err(format!("`{name}` could be {}", names.join(", ")))
+            }
+        }
+    }
+
+    /// Returns a saved filter for its `@name`, and otherwise the text.
+    fn saved(&self, typed: &str) -> Result<String, String> {
         let Some(name) = typed.trim().strip_prefix('@') else { return Ok(typed.to_owned()) };
         self.memory.saved(self.list, name).ok_or_else(|| match self.memory.names(self.list) {
             names if names.is_empty() => "nothing is saved here yet: end a filter with =name".to_owned(),
@@ -93,7 +135,18 @@ impl<F: Typed> FilterBar<F> {
                 let names = self.memory.names(self.list).into_iter();
                 names.filter(|name| name.starts_with(begun) && name != begun).map(|name| format!("@{name}")).collect()
             }
-            None => filter::complete::<F>(self.input.value()),
+            None => {
+                let typed = self.input.value();
+                let start = typed.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+                let (head, last) = typed.split_at(start);
+                let Some((word, _, begun)) = filter::named_colleague::<F>(last) else {
+                    return filter::complete::<F>(typed);
+                };
+                let begun = begun.to_lowercase();
+                let names = self.colleagues.iter().map(|(name, _)| name.replace(' ', "_"));
+                let fits = |name: &String| name.to_lowercase().starts_with(&begun) && name.to_lowercase() != begun;
+                names.filter(fits).map(|name| format!("{head}{word}:{name}")).collect()
+            }
         }
     }
 
@@ -168,14 +221,15 @@ impl<F: Typed> FilterBar<F> {
     fn enter(&mut self) -> bool {
         let typed = self.input.value().to_owned();
         let typed = match saving(&typed) {
-            Some((filter, _)) if filter::parse::<F>(filter).is_err() => typed,
+            Some((filter, _)) if self.with_ids(filter).and_then(|filter| filter::parse::<F>(&filter)).is_err() => typed,
             Some((filter, name)) => {
                 self.memory.save_filter(self.list, name, filter);
                 filter.to_owned()
             }
             None => typed,
         };
-        match self.meaning(&typed).and_then(|typed| filter::parse::<F>(&typed).map(|_| typed)) {
+        let typed = self.saved(&typed);
+        match typed.and_then(|typed| filter::parse::<F>(&self.with_ids(&typed)?).map(|_| typed)) {
             Ok(typed) => {
                 self.typing = false;
                 self.memory.use_filter(self.list, &typed);
@@ -203,7 +257,7 @@ impl<F: Typed> FilterBar<F> {
     fn take(&mut self, typed: &str) -> bool {
         self.due = None;
         self.input = typed.to_owned().into();
-        let Ok(filter) = filter::parse(typed) else { return false };
+        let Ok(filter) = self.with_ids(typed).and_then(|typed| filter::parse(&typed)) else { return false };
         let changed = self.filter != filter;
         self.filter = filter;
         changed

@@ -23,11 +23,12 @@ use super::{
         jump::Subject,
         keymap::Action,
         message::{LoadId, Message},
-        text,
-        theme::Style,
+        privacy, text,
+        theme::{Style, Theme},
         widgets::{
             columns::{Column, Sorted},
             form::{Choice, Form},
+            rows,
         },
     },
     filter::{Typed, impersonal},
@@ -126,7 +127,7 @@ impl<T: Listed> Listing<T> {
     /// Handles the actions that mean the same on every list: filter, marks, movements. Returns false for any other.
     pub fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         match action {
-            Action::FILTER => self.bar.open(&ctx.memory),
+            Action::FILTER => self.bar.open(ctx),
             Action::SORT => self.sort_by_next(ctx),
             Action::REVERSE => match &mut self.rows.sorted {
                 Some(sorted) => {
@@ -243,7 +244,7 @@ impl<T: Listed> Listing<T> {
             Answer::Page(answer) => match self.rows.answered(id, answer) {
                 Some(Ok(())) => return Ok(true),
                 Some(Err(error)) => {
-                    ctx.fail(T::WHAT, &error);
+                    ctx.fail_to_load(T::WHAT, &error);
                     if error.code() == ErrorCode::Invalid && self.rows.sorted.take().is_some() {
                         self.rows.restart();
                     }
@@ -286,9 +287,19 @@ impl<T: Listed> Listing<T> {
         self.rows.resume();
     }
 
-    /// Returns a heading with the filter.
-    pub fn title(&self, name: &str) -> String {
-        if self.bar.text().is_empty() { name.to_owned() } else { format!("{name} · {}", self.bar.text()) }
+    /// Draws the frame of the list, with the filter behind its name; returns the area inside. A filter that may name somebody
+    /// is not recorded.
+    pub fn pane(&self, area: Rect, buf: &mut Buffer, theme: Theme, (name, right): (&str, &str), focused: bool) -> Rect {
+        let filter = self.bar.text();
+        let title = if filter.is_empty() { name.to_owned() } else { format!("{name} · {filter}") };
+        let inner = rows::pane(area, buf, theme, &title, right, focused);
+        if impersonal::<T::Filter>(filter) != filter {
+            // Behind the corner, a blank and the name.
+            let before = u16::try_from(text::width(name) + 2).unwrap_or(u16::MAX).min(area.width);
+            let shown = u16::try_from(text::width(filter) + 3).unwrap_or(u16::MAX).min(area.width - before);
+            privacy::mark(Rect { x: area.x + before, y: area.y, width: shown, height: 1 }.intersection(area), buf);
+        }
+        inner
     }
 
     /// Returns the cursor's position: `3 of 100+`.

@@ -353,7 +353,7 @@ impl<T: Detailed> Browser<T> {
                 self.take(detail);
             }
             Err(error) => {
-                ctx.fail(T::ONE, &error);
+                ctx.fail_to_load(T::ONE, &error);
                 self.in_detail &= self.detail.is_some();
             }
         }
@@ -408,7 +408,7 @@ impl<T: Detailed> Browser<T> {
         cells: impl Fn(&T) -> Vec<Span<'static>>,
     ) {
         let focused = !self.in_detail;
-        let inner = rows::pane(area, buf, ctx.theme, &self.list.title(title), &self.list.place(), focused);
+        let inner = self.list.pane(area, buf, ctx.theme, (title, &self.list.place()), focused);
         list::draw(inner, buf, ctx, &mut self.list.rows, focused, empty, columns, cells);
     }
 

@@ -117,6 +117,7 @@ impl Typed for AuditFilter {
         ),
         ("target", &[]),
     ];
+    const COLLEAGUES: &'static [(&'static str, &'static str)] = &[("actor", "user:")];
     const FREE_TEXT: bool = false;
     fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
         let value = value.to_owned();
@@ -295,6 +296,7 @@ impl Screen for Audit {
         // A newer row at the top pushes the selected one down: while following, the top row remains selected.
         let message = if self.verifying == Some(message.id()) {
             self.verifying = None;
+            ctx.notice = None;
             match message.open() {
                 Ok((_, Verified(Ok(verified)))) => ctx.requests.push(Request::Popup(found(&verified))),
                 Ok((_, Verified(Err(error)))) => ctx.fail("checking the log", &error),
@@ -336,13 +338,12 @@ impl Screen for Audit {
     }
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
-        let title = self.list.title("Audit log");
         let follow = match (self.follow, self.list.rows.selected_index()) {
             (true, 0) => "▼ following",
             (true, _) => "paused: g goes to the newest",
             (false, _) => "not following",
         };
-        let inner = rows::pane(area, buf, ctx.theme, &title, follow, true);
+        let inner = self.list.pane(area, buf, ctx.theme, ("Audit log", follow), true);
         list::draw(inner, buf, ctx, &mut self.list.rows, true, "No row matches.", &COLUMNS, |row| cells(row, ctx));
     }
 

@@ -34,7 +34,7 @@ use super::super::{
     ctx::{Confirmed, Ctx},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
-    text,
+    privacy, text,
     theme::{self, Style},
     widgets::{
         columns::{Column, SPARE},
@@ -373,7 +373,7 @@ impl Screen for Jobs {
 }
 
 /// Formats an amount with thousands separators.
-fn money(price: &marketplace_core::money::Money) -> String {
+pub fn money(price: &marketplace_core::money::Money) -> String {
     let plain = price.to_string();
     let (whole, rest) = plain.split_at(plain.find(['.', ' ']).unwrap_or(plain.len()));
     whole.parse().map_or_else(|_| plain.clone(), |whole| format!("{}{rest}", text::thousands(whole)))
@@ -423,8 +423,7 @@ fn lines(detail: &JobDetail, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Lin
             Span::styled(format!("  {}", text::when(offer.at, now, ctx.times)), theme.style(Style::Faint)),
         ]));
         for part in [&offer.schedule, &offer.scope] {
-            let wrapped = text::wrap(part, width.saturating_sub(5));
-            out.extend(wrapped.into_iter().map(|line| Line::raw(format!("     {line}"))));
+            out.extend(privacy::written(part, 5, width, ratatui::style::Style::new()));
         }
     }
     out
@@ -464,9 +463,16 @@ fn timeline(history: &[HistoryRow], ctx: &Ctx, now: Timestamp, width: usize) -> 
             said.push(ctx.who(&last.actor));
         }
         if !said.is_empty() {
-            let pad = " ".repeat(time + 4);
-            let wrapped = text::wrap(&said.join(" · "), width.saturating_sub(time + 4));
-            out.extend(wrapped.into_iter().map(|line| Line::styled(format!("{pad}{line}"), theme.style(Style::Faint))));
+            // A comment is what somebody wrote; a reason is not.
+            let (said, pad) = (said.join(" · "), time + 4);
+            out.extend(match last.comment {
+                Some(_) => privacy::written(&said, pad, width, theme.style(Style::Faint)),
+                None => {
+                    let wrapped = text::wrap(&said, width.saturating_sub(pad)).into_iter();
+                    let line = |line| Line::styled(format!("{}{line}", " ".repeat(pad)), theme.style(Style::Faint));
+                    wrapped.map(line).collect()
+                }
+            });
         }
         at += run;
     }

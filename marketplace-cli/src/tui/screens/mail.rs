@@ -224,10 +224,19 @@ impl Screen for Mail {
         }
         Ok(())
     }
+    fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
+        // No event tells that a mail was tried, so they are looked at again while somebody sees them.
+        if visible && !self.list.rows.is_empty() {
+            self.list.later(ctx);
+        }
+        if visible && self.list.due(ctx.now()) {
+            self.list.rows.refresh();
+        }
+        self.list.tick(visible, ctx);
+    }
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         let (now, theme) = (ctx.now(), ctx.theme);
-        let title = self.list.title("Mails that were not sent yet");
-        let inner = rows::pane(area, buf, theme, &title, &self.list.place(), true);
+        let inner = self.list.pane(area, buf, theme, ("Mails that were not sent yet", &self.list.place()), true);
         let empty = "Every mail was sent.";
         list::draw(inner, buf, ctx, &mut self.list.rows, true, empty, &COLUMNS, |mail| {
             let (glyph, style) = match mail.status {

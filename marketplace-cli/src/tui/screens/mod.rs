@@ -14,6 +14,7 @@ pub mod kyc;
 pub mod mail;
 pub mod reports;
 pub mod reviews;
+pub mod services;
 pub mod threads;
 pub mod tokens;
 pub mod users;
@@ -35,6 +36,7 @@ pub const REGISTRY: &[Entry] = &[
     Entry::of::<reports::Reports>(),
     Entry::of::<mail::Mail>(),
     Entry::of::<tokens::Tokens>(),
+    Entry::of::<services::Services>(),
 ];
 
 /// Returns the descriptions of all screens.

@@ -35,7 +35,7 @@ use super::super::{
     ctx::{Confirmed, Ctx},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
-    text,
+    privacy, text,
     theme::{self, Style},
     widgets::{
         columns::Column,
@@ -432,7 +432,7 @@ fn block(review: &ReviewSummary, title: &str, ctx: &Ctx, width: usize) -> Vec<Li
         out.push(rows::field(theme, "removed", text::words(reason.as_str())));
     }
     out.push(Line::raw(""));
-    out.extend(text::wrap(&review.content, width).into_iter().map(Line::raw));
+    out.extend(privacy::published(&review.content, width));
     out
 }
 
@@ -464,7 +464,7 @@ fn lines(detail: &ReviewDetail, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     if let Some(reply) = &detail.reply {
         out.push(Line::raw(""));
         out.push(head("Reply"));
-        out.extend(text::wrap(reply, width).into_iter().map(Line::raw));
+        out.extend(privacy::published(reply, width));
     }
     out.push(Line::raw(""));
     out.push(head("Flags"));
@@ -483,14 +483,13 @@ fn lines(detail: &ReviewDetail, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
             ),
         ]));
         if let Some(comment) = &flag.comment {
-            let wrapped = text::wrap(&format!("“{comment}”"), width.saturating_sub(2));
-            out.extend(wrapped.into_iter().map(|line| Line::raw(format!("  {line}"))));
+            out.extend(privacy::written(&format!("“{comment}”"), 2, width, ratatui::style::Style::new()));
         }
     }
     if let Some(note) = &detail.note {
         out.push(Line::raw(""));
         out.push(head("Staff note"));
-        out.extend(text::wrap(note, width).into_iter().map(Line::raw));
+        out.extend(privacy::written(note, 0, width, ratatui::style::Style::new()));
     }
     out.push(Line::raw(""));
     out.push(rows::field(theme, "id", detail.review.id.to_string()));

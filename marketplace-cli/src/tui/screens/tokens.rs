@@ -32,6 +32,7 @@ use super::super::{
     jump::Relations,
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
     message::{LoadId, Message},
+    privacy::private,
     text,
     theme::Style,
     widgets::{
@@ -60,6 +61,7 @@ impl Row for ApiToken {
 
 impl Typed for TokenFilter {
     const WORDS: &'static [(&'static str, &'static [&'static str])] = &[("owner_id", &[])];
+    const COLLEAGUES: &'static [(&'static str, &'static str)] = &[("owner_id", "")];
     const FREE_TEXT: bool = false;
     fn set(&mut self, _word: &str, value: &str) -> std::result::Result<(), String> {
         self.owner_id = Some(value.parse().map_err(|_| String::new())?);
@@ -128,7 +130,7 @@ fn detail(token: &ApiToken, ctx: &Ctx) -> Popup {
     ];
     lines.extend(token.revoked_at.map(|at| pair("revoked", time(at))));
     lines.extend(token.revoked_by.as_ref().map(|by| pair("revoked by", ctx.who(by))));
-    Popup::new(token.name.clone(), lines)
+    Popup::new(token.name.clone(), lines).private()
 }
 
 /// The intent of a form.
@@ -258,7 +260,7 @@ impl Screen for Tokens {
                     PopLine::Text(String::new()),
                     PopLine::Text(secret),
                 ];
-                ctx.requests.push(Request::Popup(Popup::new(format!("Token {name}"), lines)));
+                ctx.requests.push(Request::Popup(Popup::new(format!("Token {name}"), lines).private()));
             }
             Came::Revoked(Ok(revoked)) => {
                 self.list.rows.replace(&revoked.item);
@@ -290,8 +292,7 @@ impl Screen for Tokens {
     }
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         let (now, theme) = (ctx.now(), ctx.theme);
-        let title = self.list.title("Tokens for scripts");
-        let inner = rows::pane(area, buf, theme, &title, &self.list.place(), true);
+        let inner = self.list.pane(area, buf, theme, ("Tokens for scripts", &self.list.place()), true);
         list::draw(inner, buf, ctx, &mut self.list.rows, true, "There are no tokens.", &COLUMNS, |token| {
             let (glyph, style) = match token.status {
                 TokenStatus::Active => ("●", Style::Good),
@@ -304,7 +305,7 @@ impl Screen for Tokens {
                 false => "–".into(),
             };
             vec![
-                Span::raw(token.name.clone()),
+                Span::styled(token.name.clone(), private(theme.style(Style::Plain))),
                 Span::styled(format!("{glyph} {}", token.status), theme.style(style)),
                 Span::raw(ctx.who(&Principal::user(token.owner_id))),
                 Span::raw(scopes(token)),

@@ -185,7 +185,7 @@ pub fn waiting(known: &Known, ctx: &Ctx) -> Vec<Waiting> {
                 label: queue.label,
                 count,
                 age: since.filter(|_| count.value > 0).map(|since| now.since(since)),
-                target: Some(set(queue.name, ctx).unwrap_or(Duration::from_secs(queue.target * HOUR))),
+                target: Some(target(queue.name, &ctx.options.targets)),
                 to: Destination { home: queue.home, subject: (queue.begin)() },
             }
         })
@@ -204,9 +204,10 @@ pub fn waiting(known: &Known, ctx: &Ctx) -> Vec<Waiting> {
     rows
 }
 
-/// Returns the target that is set for what waits.
-fn set(name: &str, ctx: &Ctx) -> Option<Duration> {
-    humantime::parse_duration(ctx.options.targets.get(name)?).ok()
+/// Returns within how long what waits is to be done.
+pub fn target(name: &str, set: &BTreeMap<String, String>) -> Duration {
+    let usual = QUEUES.iter().find(|queue| queue.name == name).map_or(0, |queue| queue.target * HOUR);
+    set.get(name).and_then(|set| humantime::parse_duration(set).ok()).unwrap_or(Duration::from_secs(usual))
 }
 
 /// Returns the first target that is not valid, and what is wrong with it.

@@ -168,6 +168,14 @@ async fn a_conflict_names_who_holds_the_case() {
     console.press("a").await;
     assert_eq!(changes(&system), Vec::<String>::new());
     console.shows("Lea has this case for 10:00 more");
+    // Before anything is filled in, also from the list.
+    console.press("esc esc").await;
+    for key in ["S", "@", "T"] {
+        console.press("y").await;
+        console.press(key).await;
+        console.shows("Lea has this case for");
+        console.hides("Enter confirms");
+    }
 }
 
 #[tokio::test]

@@ -76,6 +76,21 @@ async fn what_a_bulk_act_did_not_try_is_said() {
 }
 
 #[tokio::test]
+async fn who_stops_a_bulk_act_and_leaves_at_once_is_told_what_it_left() {
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
+    console.press("2 * a").await;
+    system.hold::<ApproveAttempt>();
+    console.press("enter esc").await;
+    system.let_go::<ApproveAttempt>();
+    console.settle().await;
+    console.press("q").await;
+    assert!(console.app.quit);
+    console.app.leave();
+    assert_eq!(console.app.undone(), ["Approve · 4 cases: done 1 · unchanged 0 · failed 0 · not tried 3"]);
+}
+
+#[tokio::test]
 async fn the_end_of_the_session_clears_the_screen_at_once() {
     let system = System::new(6, 4).await;
     let mut console = Console::start(&system).await;

@@ -276,6 +276,10 @@ async fn a_message_longer_than_the_screen_is_read_line_by_line() {
     let mut console = Console::start_with(&system, options(), (80, 24)).await;
     console.press("5 enter c").await;
     console.shows("word1 ");
+    // It is folded at first.
+    console.shows("more lines: Enter shows them");
+    console.press("enter").await;
+    console.hides("more lines");
     console.hides("word500");
     for _ in 0..40 {
         console.press("j").await;

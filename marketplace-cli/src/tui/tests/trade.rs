@@ -63,6 +63,28 @@ async fn a_completed_job_is_finalized() {
 }
 
 #[tokio::test]
+async fn a_service_is_closed_from_its_worker_and_reopened() {
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
+    console.press("3 J s").await;
+    console.shows("Services · worker_id:");
+    console.shows("Fix a leaking tap");
+    console.press("O").await;
+    console.shows("reopen: staff did not close it");
+    console.press("x").await;
+    console.shows("Close “Fix a leaking tap”");
+    console.press("f enter").await;
+    assert_eq!(changes(&system), ["close 0 fraud"]);
+    console.shows("⊘ closed");
+    console.press("x").await;
+    console.shows("close: staff closed it already");
+    console.press("O enter").await;
+    assert_eq!(changes(&system), ["reopen 0"]);
+    console.press("enter").await;
+    console.shows("found      by nobody");
+}
+
+#[tokio::test]
 async fn what_cannot_be_done_is_said_with_the_reason() {
     let system = System::new(12, 0).await;
     let mut console = Console::start(&system).await;

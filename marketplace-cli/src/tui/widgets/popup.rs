@@ -12,7 +12,7 @@ use super::{
     super::{
         keymap::{Action, Keymap, Rows},
         macros::Macros,
-        text,
+        privacy, text,
         theme::{Style, Theme},
     },
     centred, rows,
@@ -42,12 +42,20 @@ pub struct Popup {
     seen: (usize, usize),
     /// Where it was drawn last.
     area: Rect,
+    /// Whether it stays out of recordings.
+    is_private: bool,
 }
 
 impl Popup {
     /// Creates a popup from lines.
     pub fn new(title: impl Into<String>, lines: Vec<PopLine>) -> Self {
-        Self { title: title.into(), lines, offset: 0, seen: (0, 0), area: Rect::ZERO }
+        Self { title: title.into(), lines, offset: 0, seen: (0, 0), area: Rect::ZERO, is_private: false }
+    }
+    /// Leaves what it says out of recordings: a secret, or what was typed.
+    #[must_use]
+    pub fn private(mut self) -> Self {
+        self.is_private = true;
+        self
     }
     /// Creates a popup from lines of plain text.
     pub fn text(title: impl Into<String>, lines: Vec<String>) -> Self {
@@ -155,6 +163,9 @@ impl Popup {
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
         for (row, line) in (0..inner.height).zip(lines.iter().skip(self.offset)) {
             rows::put(buf, inner, row, line);
+        }
+        if self.is_private {
+            privacy::mark(area, buf);
         }
     }
 }

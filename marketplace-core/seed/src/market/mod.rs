@@ -158,7 +158,7 @@ async fn each(
 ) -> Result<()> {
     let making = |from: usize| {
         let market = market.clone();
-        blocking(move || rows_of(&market, from..(from + chunk).min(total)))
+        blocking(move || rows_of(&market, from..(from + chunk).min(total)).with_terms())
     };
     let mut from = 0;
     let mut next = (total > 0).then(|| tokio::spawn(making(0)));

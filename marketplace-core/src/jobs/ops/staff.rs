@@ -2,11 +2,10 @@
 
 use super::{OFFERS_SHOWN, apply, expire, lock_job, overtaken, refused, seen};
 use crate::{
-    accounts,
     base::{
         change::Changed,
         error::{Error, Result},
-        ids::{JobId, UserId},
+        ids::JobId,
         page::{Page, PageRequest, SeqCursor, TimeCursor},
         permission::Permission,
     },
@@ -22,6 +21,7 @@ use crate::{
         audit::{self, AuditAction},
         target::TargetKind,
     },
+    services::content_terms::{self, Kind, Sought},
 };
 
 /// Rows of the history that are shown with a job.
@@ -35,14 +35,14 @@ pub async fn staff_list(op: &Operation, filter: &JobFilter, page: &PageRequest) 
     op.actor().require(Permission::JobsRead)?;
     let limit = page.checked_limit()?;
     let before = page.cursor_in::<TimeCursor>("jobs")?;
-    let people = match &filter.q {
-        Some(q) => Some(accounts::matching(op, q).await?),
+    let sought = match &filter.q {
+        Some(q) => Some(content_terms::sought(op, q).await?),
         None => None,
     };
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let rows = match (filter.user_id, filter.thread_id) {
-        _ if people.is_some() => found(&mut conn, people.unwrap_or_default(), filter, before, limit + 1).await?,
+        _ if let Some(sought) = sought => found(&mut conn, sought, filter, before, limit + 1).await?,
         (Some(user), thread) => store::of_user(&mut conn, user, filter.status, thread, before, limit + 1).await?,
         (None, Some(thread)) => store::of_thread(&mut conn, thread, filter.status, before, limit + 1).await?,
         (None, None) => store::page(&mut conn, filter.status, before, limit + 1).await?,
@@ -51,17 +51,30 @@ pub async fn staff_list(op: &Operation, filter: &JobFilter, page: &PageRequest) 
     Ok(page.map(|job| job.summary()))
 }
 
-/// Returns the jobs of these people, and those with the end of an id that was looked for, that pass the filter, newest first.
+/// Services at most by whose titles jobs are found.
+const MOST_SERVICES: i64 = 1_000;
+
+/// Returns the jobs of the people, those about services with the words in the title, and those with the end of an id that was
+/// looked for, that pass the filter, newest first.
 async fn found(
     conn: &mut Conn<'_>,
-    people: Vec<UserId>,
+    sought: Sought,
     filter: &JobFilter,
     before: Option<TimeCursor>,
     limit: i64,
 ) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
-    for person in people {
+    for person in sought.people {
         jobs.extend(store::of_user(conn, person, filter.status, filter.thread_id, before, limit).await?);
+    }
+    if let Some(words) = sought.words {
+        if words.are_in_more_than(conn, Kind::Service, MOST_SERVICES).await? {
+            let why = format!("finds more than {MOST_SERVICES} services: write more of the title");
+            return Err(Error::invalid("/q", why));
+        }
+        for id in store::by_titles(conn, &words, filter, before, limit).await? {
+            jobs.extend(store::get(conn, id).await?);
+        }
     }
     let letters: String = filter.q.iter().flat_map(|q| q.trim().chars()).filter(|c| *c != '-').collect();
     if letters.len() >= store::ENDING && letters.bytes().all(|byte| byte.is_ascii_hexdigit()) {

@@ -12,6 +12,7 @@ use crate::{
         ids::{AttemptId, UserId},
         page::{Page, PageRequest, TimeCursor},
         permission::Permission,
+        principal::Principal,
         time::Timestamp,
     },
     kyc::{
@@ -75,7 +76,11 @@ pub async fn list(op: &Operation, filter: &KycFilter, page: &PageRequest) -> Res
         at: if waiting { attempt.submitted_at } else { attempt.decided_at.unwrap_or(Timestamp::MAX) },
         id: attempt.id.0,
     };
-    Ok(Page::of_list("kyc", rows, limit, position).map(|attempt| attempt.summary(now, viewer)))
+    let mut page = Page::of_list("kyc", rows, limit, position).map(|attempt| attempt.summary(now, viewer));
+    if let Some(holder) = filter.claimed_by.map(Principal::user) {
+        page.items.retain(|row| row.claim.as_ref().is_some_and(|claim| claim.holder == holder));
+    }
+    Ok(page)
 }
 
 /// The lanes that a caller works on, in the order in which cases of them come; of what does not concern them, none.
@@ -95,7 +100,8 @@ async fn waiting_page(
 ) -> Result<Vec<Attempt>> {
     let is_unclaimed = filter.status == Some(KycStatus::Pending);
     let page = QueuePage { document_type: filter.document_type, now: op.now(), is_unclaimed, after, limit };
-    if filter.status == Some(KycStatus::InReview) {
+    // There are no more live claims than reviewers.
+    if filter.status == Some(KycStatus::InReview) || filter.claimed_by.is_some() {
         return store::queue(conn, Waiting::Claimed, page).await;
     }
     let mut wanted = match (filter.assigned_to, filter.escalated, filter.snoozed) {

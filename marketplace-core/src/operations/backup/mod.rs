@@ -13,7 +13,7 @@ pub use restored::Restored;
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
-    io,
+    io::{self, Read},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
@@ -136,6 +136,7 @@ async fn restore_sqlite(config: &Config, from: &Path, target: &Path, force: bool
     if let Some(folder) = target.parent() {
         crate::platform::folders::make_private_folder(folder)?;
     }
+    require_database_or_nothing(target)?;
     if is_anothers(target).await {
         let text =
             format!("{} is a database of another program, and is left as it is; name another place", target.display());
@@ -165,6 +166,30 @@ async fn restore_sqlite(config: &Config, from: &Path, target: &Path, force: bool
     };
     draft.replace(target)?;
     Ok(Restored { schema, kept })
+}
+
+/// Refuses whatever else is at the place of a database: links, devices, pipes and files of other kinds stay as they are.
+fn require_database_or_nothing(path: &Path) -> Result<()> {
+    let refused = |what: &str| {
+        let text = format!("{} is {what}, and is left as it is; name another place", path.display());
+        Error::conflict(text, serde_json::json!({ "path": path }))
+    };
+    let kind = match fs::symlink_metadata(path) {
+        Ok(found) => found.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(unusable(path, error)),
+    };
+    if kind.is_symlink() {
+        return Err(refused("a link"));
+    }
+    if !kind.is_file() {
+        return Err(refused("no file"));
+    }
+    let mut head = Vec::new();
+    let file = File::open(path).map_err(|error| unusable(path, error))?;
+    file.take(16).read_to_end(&mut head).map_err(|error| unusable(path, error))?;
+    // An empty file is an empty database.
+    if head.is_empty() || head == *b"SQLite format 3\0" { Ok(()) } else { Err(refused("no database")) }
 }
 
 /// Returns whether there is a database at `path` that can be read, and holds something else than a marketplace.

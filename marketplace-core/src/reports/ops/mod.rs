@@ -13,8 +13,8 @@ pub(crate) use caught::file_caught;
 pub use decide::{decide, decide_appeal, undo};
 pub(crate) use erase::{decisions_about, erase, filed_by};
 pub use file::{appeal, decisions, file, own};
-pub(crate) use queue::note_oldest;
 pub use queue::{assign, claim, escalate, list, next, release, show, skip, snooze};
+pub(crate) use queue::{end_claims, note_oldest};
 
 use super::{
     model::{FiledReport, ReportAction, ReportCase, ReportStatus, ReportTarget},

@@ -49,6 +49,13 @@ pub async fn list(op: &Operation, filter: &ReportFilter, page: &PageRequest) -> 
     op.actor().require(Permission::ReportsRead)?;
     let limit = page.checked_limit()?;
     let (now, viewer) = (op.now(), &op.actor().principal());
+    let is_colleagues = |case: &ReportSummary| {
+        let is = |who: Option<&Principal>, wanted: Option<UserId>| {
+            wanted.is_none_or(|wanted| who == Some(&Principal::user(wanted)))
+        };
+        is(case.assignee.as_ref(), filter.assigned_to)
+            && is(case.claim.as_ref().map(|claim| &claim.holder), filter.claimed_by)
+    };
     let cursor = page.cursor_in::<TimeCursor>("reports")?;
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
@@ -60,10 +67,13 @@ pub async fn list(op: &Operation, filter: &ReportFilter, page: &PageRequest) -> 
         page.items.retain(|case| {
             filter.status.is_none_or(|status| case.status == status)
                 && filter.target_kind.is_none_or(|kind| case.target_kind == kind)
+                && is_colleagues(case)
         });
         return Ok(page);
     }
     let waiting = match filter.status {
+        // There are no more live claims than reviewers.
+        None if filter.claimed_by.is_some() => Some(Waiting::Claimed),
         None => Some(Waiting::All),
         Some(ReportStatus::InReview) => Some(Waiting::Claimed),
         Some(ReportStatus::Snoozed) => Some(Waiting::Snoozed),
@@ -81,7 +91,9 @@ pub async fn list(op: &Operation, filter: &ReportFilter, page: &PageRequest) -> 
         at: if waiting.is_some() { case.queued_at } else { case.closed_at }.unwrap_or(Timestamp::MAX),
         id: case.id.0,
     };
-    Ok(Page::of_list("reports", rows, limit, position).map(|case| case.summary(now, viewer)))
+    let mut page = Page::of_list("reports", rows, limit, position).map(|case| case.summary(now, viewer));
+    page.items.retain(is_colleagues);
+    Ok(page)
 }
 
 /// Returns one case with everything that is needed to decide. Renews the caller's own claim. Without one, looking at what two
@@ -211,6 +223,24 @@ async fn give_back(op: &Operation, conn: &mut Conn<'_>, case: &Case) -> Result<b
     let what = Record { action: AuditAction::ReportsRelease, event: EventKind::ReportReleased, reason: None, metadata };
     record(op, conn, case, what).await?;
     Ok(true)
+}
+
+/// Ends what these hold, who can no longer go on with it: each case is back in the queue at once.
+pub(crate) async fn end_claims(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    holders: impl IntoIterator<Item = Principal> + Send,
+) -> Result<()> {
+    for holder in holders.into_iter().collect::<Vec<_>>() {
+        for id in store::held_by(conn, &holder, op.now()).await? {
+            let case = store::lock(conn, id).await?;
+            store::clear_claim(conn, id).await?;
+            let metadata = serde_json::json!({ "fence": case.fence });
+            let (action, event) = (AuditAction::ReportsRelease, EventKind::ReportReleased);
+            record(op, conn, &case, Record { action, event, reason: None, metadata }).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What is done to the place of a case in the queue.

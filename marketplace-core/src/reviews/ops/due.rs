@@ -1,5 +1,7 @@
 //! Due work on reviews, and the erasure of a person's reviews.
 
+use futures::FutureExt;
+
 use super::{publish, store};
 use crate::{
     app::App,
@@ -9,6 +11,7 @@ use crate::{
     },
     operation::Operation,
     platform::db::Conn,
+    services::content_terms::{self, Kind},
     timers::{Queue, Timer},
 };
 
@@ -43,4 +46,9 @@ pub(super) async fn settle(app: &App, id: ReviewId) -> Result<bool> {
 /// ones; their replies and complaints; what staff wrote. What shows stays, with its stars, by "Deleted user".
 pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     store::erase(conn, user, app.now()).await
+}
+
+/// Indexes texts for staff that were written before there was such an index. Returns how many.
+pub(crate) async fn reindex(app: &App) -> Result<u64> {
+    content_terms::reindex(app, Kind::Review, |conn, id| store::index(conn, ReviewId(id)).boxed()).await
 }

@@ -8,8 +8,8 @@ mod read;
 mod staff;
 mod write;
 
-pub(crate) use due::erase;
 pub use due::run_due;
+pub(crate) use due::{erase, reindex};
 pub use read::{get, of_job, of_worker, own, rating, rating_of};
 pub(crate) use read::{seen, told};
 pub(crate) use staff::staff_act_in;

@@ -2,11 +2,10 @@
 
 use super::{lock_review, recount, store, tell};
 use crate::{
-    accounts,
     base::{
         change::Changed,
         error::{Error, Result},
-        ids::{ReviewId, UserId},
+        ids::ReviewId,
         page::{Page, PageRequest, TimeCursor},
         permission::Permission,
         time::Timestamp,
@@ -22,6 +21,7 @@ use crate::{
         model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewStatus, ReviewSummary},
         row::Review,
     },
+    services::content_terms::{self, Sought},
 };
 
 /// Flags that are shown with a review.
@@ -37,14 +37,14 @@ pub async fn staff_list(op: &Operation, filter: &ReviewFilter, page: &PageReques
     let cursor = page.cursor_in::<TimeCursor>("reviews")?;
     let now = op.now();
     let wanted = store::Wanted { status: filter.status, subject: filter.subject_id, author: filter.author_id, now };
-    let people = match &filter.q {
-        Some(q) => Some(accounts::matching(op, q).await?),
+    let sought = match &filter.q {
+        Some(q) => Some(content_terms::sought(op, q).await?),
         None => None,
     };
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
-    let rows = if let Some(people) = people {
-        of_people(&mut conn, &people, filter, now, cursor, limit + 1).await?
+    let rows = if let Some(sought) = sought {
+        found(&mut conn, &sought, filter, now, cursor, limit + 1).await?
     } else if filter.flagged {
         store::flagged(&mut conn, &wanted, cursor, limit + 1).await?
     } else {
@@ -57,10 +57,10 @@ pub async fn staff_list(op: &Operation, filter: &ReviewFilter, page: &PageReques
     Ok(Page::of_list("reviews", rows, limit, position).map(|review| review.at(now).summary()))
 }
 
-/// Returns the reviews by or about these people that pass the filter, in its order.
-async fn of_people(
+/// Returns the reviews by or about the people, and those with the words, that pass the filter, in its order.
+async fn found(
     conn: &mut Conn<'_>,
-    people: &[UserId],
+    Sought { people, words }: &Sought,
     filter: &ReviewFilter,
     now: Timestamp,
     mut cursor: Option<TimeCursor>,
@@ -78,7 +78,10 @@ async fn of_people(
             let last =
                 chunk.last().map(|row| TimeCursor { at: row.flagged_at.unwrap_or(row.created_at), id: row.id.0 });
             let is_end = chunk.len() < usize::try_from(CHUNK).unwrap_or_default();
-            let found = |row: &Review| people.contains(&row.author_id) || people.contains(&row.subject_id);
+            let found = |row: &Review| {
+                let has_words = || words.as_ref().is_some_and(|words| words.are_in(&row.said()));
+                people.contains(&row.author_id) || people.contains(&row.subject_id) || has_words()
+            };
             rows.extend(chunk.into_iter().filter(found));
             if is_end || i64::try_from(rows.len()).is_ok_and(|rows| rows >= limit) {
                 break;
@@ -93,6 +96,10 @@ async fn of_people(
             if filter.subject_id.is_none_or(|subject| subject == *person) {
                 rows.extend(store::page(conn, &wanted(filter.author_id, Some(*person)), cursor, limit).await?);
             }
+        }
+        if let Some(words) = words {
+            let wanted = wanted(filter.author_id, filter.subject_id);
+            rows.extend(store::by_words(conn, words, &wanted, cursor, limit).await?);
         }
         rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.created_at, row.id)));
         rows.dedup_by_key(|row| row.id);

@@ -239,11 +239,11 @@ async fn what_staff_close_stays_closed_until_they_take_it_back() {
         assert_eq!(told, ["“Magic powder”: fraud", "“More of it”: fraud"]);
 
         let list = async |filter: ServiceFilter| staff_list(&by, &filter, &PageRequest::default()).await;
-        let closed = ServiceFilter { status: Some(ServiceStatus::Closed), worker_id: None };
+        let closed = ServiceFilter { status: Some(ServiceStatus::Closed), ..ServiceFilter::default() };
         let all = list(closed).await.unwrap().items;
         assert_eq!(all.iter().map(|row| row.id).collect::<Vec<_>>(), [draft.id, shown.id]);
         assert!(all.iter().all(|row| row.worker_name.contains('•')), "{all:?}");
-        let theirs = ServiceFilter { status: None, worker_id: worker.user_id() };
+        let theirs = ServiceFilter { worker_id: worker.user_id(), ..ServiceFilter::default() };
         assert_eq!(list(theirs).await.unwrap().items.len(), 2);
         assert_eq!(list(ServiceFilter::default()).await.unwrap().items.len(), 2);
 

@@ -65,14 +65,13 @@ impl Kyc {
     }
 
     fn draw_queue(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
-        let what = if self.list.bar.text().is_empty() { "pending, in review" } else { self.list.bar.text() };
         let total = match &ctx.stats {
             Some(stats) if self.list.bar.text().is_empty() => count(stats.kyc_pending),
             _ if self.list.rows.more() => format!("{}+", self.list.rows.len()),
             _ => self.list.rows.len().to_string(),
         };
-        let title = format!("KYC queue · {what}");
-        let inner = rows::pane(area, buf, ctx.theme, &title, &total, !self.in_case);
+        let title = if self.list.bar.text().is_empty() { "KYC queue · pending, in review" } else { "KYC queue" };
+        let inner = self.list.pane(area, buf, ctx.theme, (title, &total), !self.in_case);
         let (now, exact, theme) = (ctx.now(), ctx.times, ctx.theme);
         let open = self.open.as_ref().map(OpenCase::id);
         let next = self.next.as_ref().map(OpenCase::id);
@@ -284,14 +283,12 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize, compact: bool) -> Vec<Line<'s
             Span::raw(format!(" · {} · {when}", ctx.who(&decision.by))),
         ]));
         let reasons: Vec<_> = decision.reasons.iter().map(|reason| text::words(reason.as_str())).collect();
-        let said = [reasons.join(", "), decision.comment.clone().unwrap_or_default()];
-        for part in said.iter().filter(|part| !part.is_empty()) {
-            lines.extend(
-                text::wrap(part, width.saturating_sub(11))
-                    .into_iter()
-                    .map(|line| Line::raw(format!("           {line}"))),
-            );
+        if !reasons.is_empty() {
+            let wrapped = text::wrap(&reasons.join(", "), width.saturating_sub(11)).into_iter();
+            lines.extend(wrapped.map(|line| Line::raw(format!("           {line}"))));
         }
+        let comment = decision.comment.iter().filter(|comment| !comment.is_empty());
+        lines.extend(comment.flat_map(|comment| privacy::written(comment, 11, width, ratatui::style::Style::new())));
     }
     for entry in &open.case.history {
         lines.extend(history_lines(entry, ctx, width));
@@ -314,8 +311,8 @@ fn history_lines(entry: &TriageEntry, ctx: &Ctx, width: usize) -> Vec<Line<'stat
     }
     let _ = write!(said, " · {} · {}", ctx.who(&entry.by), text::when(entry.at, ctx.now(), ctx.times));
     let mut lines = vec![rows::field(ctx.theme, "history", said)];
-    let note = entry.note.iter().flat_map(|note| text::wrap(note, width.saturating_sub(11)));
-    lines.extend(note.map(|line| Line::raw(format!("           {line}"))));
+    let note = entry.note.iter();
+    lines.extend(note.flat_map(|note| privacy::written(note, 11, width, ratatui::style::Style::new())));
     lines
 }
 

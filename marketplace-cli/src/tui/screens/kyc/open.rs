@@ -202,12 +202,12 @@ impl Kyc {
             }
             Err(error) if claimed && error.code() == ErrorCode::Conflict => {
                 // Claimed or decided by a colleague: it can still be viewed.
-                ctx.fail("not claimed", &error);
+                ctx.fail_to_load("not claimed", &error);
                 self.list.rows.refresh();
                 self.ask_for(attempt, false, ctx);
             }
             Err(error) => {
-                ctx.fail("case", &error);
+                ctx.fail_to_load("case", &error);
                 self.in_case = self.open.is_some();
             }
         }
@@ -293,7 +293,7 @@ impl Kyc {
             Ok(None) => {}
             Err(error) if wanted => {
                 self.in_case = self.open.is_some();
-                ctx.fail("next case", &error);
+                ctx.fail_to_load("next case", &error);
             }
             Err(error) => ctx.fail_quietly("next case", &error),
         }
@@ -429,7 +429,7 @@ impl Kyc {
                 let (before, after) = (open.case.attempt.status, case.attempt.status);
                 if before.is_open() && !after.is_open() {
                     let by =
-                        case.decision.as_ref().map_or_else(String::new, |made| format!(" by {}", text::who(&made.by)));
+                        case.decision.as_ref().map_or_else(String::new, |made| format!(" by {}", ctx.who(&made.by)));
                     ctx.refuse(format!("this case was decided meanwhile{by}: {}", text::words(after.as_str())));
                 }
                 open.case = case;

@@ -58,16 +58,19 @@ impl Typed for KycFilter {
         ("document_type", DocumentType::NAMES),
         ("user_id", &[]),
         ("assigned_to", &[]),
+        ("claimed_by", &[]),
         ("snoozed", &["yes", "no"]),
         ("escalated", &["yes", "no"]),
         ("all", &["yes", "no"]),
     ];
+    const COLLEAGUES: &'static [(&'static str, &'static str)] = &[("assigned_to", ""), ("claimed_by", "")];
     const FREE_TEXT: bool = true;
     fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
         match word {
             "status" => self.status = Some(value.parse()?),
             "document_type" => self.document_type = Some(value.parse()?),
             "assigned_to" => self.assigned_to = Some(value.parse().map_err(|_| String::new())?),
+            "claimed_by" => self.claimed_by = Some(value.parse().map_err(|_| String::new())?),
             "snoozed" | "escalated" | "all" if !matches!(value, "yes" | "no") => return Err(String::new()),
             "snoozed" => self.snoozed = value == "yes",
             "escalated" => self.escalated = value == "yes",
@@ -85,6 +88,7 @@ impl Typed for KycFilter {
         flag(&mut flags, "document-type", self.document_type);
         flag(&mut flags, "user-id", self.user_id);
         flag(&mut flags, "assigned-to", self.assigned_to);
+        flag(&mut flags, "claimed-by", self.claimed_by);
         flag(&mut flags, "q", self.q.as_ref());
         for (is_asked, name) in [(self.snoozed, " --snoozed"), (self.escalated, " --escalated"), (self.all, " --all")] {
             if is_asked {

@@ -56,6 +56,15 @@ impl Kyc {
         } else {
             marked.iter().map(|row| (row.id, row.name.clone())).collect()
         };
+        if let Some(claim) = self.subject().and_then(|row| row.claim.as_ref()).filter(|_| marked.is_empty())
+            && !claim.mine
+            && claim.expires_at > ctx.now()
+        {
+            let left = text::countdown(claim.expires_at.since(ctx.now()));
+            let holder = text::clean(&claim.label).into_owned();
+            ctx.refuse(format!("{holder} has this case for {left} more"));
+            return;
+        }
         let about = match cases.as_slice() {
             [] => {
                 ctx.refuse("only a case that waits can be set aside, assigned or escalated");

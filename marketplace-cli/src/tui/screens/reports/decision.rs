@@ -9,7 +9,7 @@ use marketplace_core::{
 
 use super::super::super::{
     browser::filter::quoted,
-    text,
+    confirmation, text,
     widgets::form::{Choice, Filled},
 };
 
@@ -61,6 +61,14 @@ impl Asked {
             Self::Dismiss => "dismissed",
             Self::Reverse => "taken back",
             Self::Uphold => "upheld",
+        }
+    }
+    /// Returns what is to be typed before it.
+    pub fn confirmation(self) -> &'static str {
+        match self {
+            Self::Act | Self::Dismiss => confirmation::UNDOABLE,
+            Self::Reverse => confirmation::REVERSE,
+            Self::Uphold => confirmation::UPHOLD,
         }
     }
     /// Returns whether it cannot be undone.

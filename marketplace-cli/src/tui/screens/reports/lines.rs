@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::super::super::{
     ctx::Ctx,
-    text,
+    privacy, text,
     theme::{self, Style},
     widgets::rows,
 };
@@ -45,9 +45,10 @@ pub fn case(detail: &ReportCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> 
     let (theme, case) = (ctx.theme, &detail.case);
     let head = |title: &str| Line::styled(title.to_owned(), theme.style(Style::Title));
     let wrapped = |text: &str, indent: &str| -> Vec<Line<'static>> {
-        let width = width.saturating_sub(indent.len());
-        text::wrap(text, width).into_iter().map(|line| Line::raw(format!("{indent}{line}"))).collect()
+        privacy::written(text, indent.len(), width, ratatui::style::Style::new())
     };
+    // What nobody wrote can be recorded.
+    let plain = |text: &str| -> Vec<Line<'static>> { text::wrap(text, width).into_iter().map(Line::raw).collect() };
     let when = |at| text::ago(at, ctx.now(), ctx.times);
     let mut out = vec![Line::from(vec![
         Span::styled(text::left("status", 11), theme.style(Style::Faint)),
@@ -117,9 +118,9 @@ pub fn case(detail: &ReportCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> 
         for event in &detail.history {
             let until =
                 event.until.map_or_else(String::new, |until| format!(" until {}", text::exact(until, ctx.times)));
-            let note = event.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
             let who = ctx.who(&event.actor);
-            out.extend(wrapped(&format!("{} {}{until} by {who}{note}", when(event.at), event.kind), ""));
+            out.extend(plain(&format!("{} {}{until} by {who}", when(event.at), event.kind)));
+            out.extend(event.note.iter().flat_map(|note| wrapped(note, "  ")));
         }
     }
     out.push(Line::raw(""));

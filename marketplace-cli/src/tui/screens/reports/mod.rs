@@ -15,7 +15,7 @@ use marketplace_core::{
     events::Event,
     ids::CaseId,
     kyc::model::UNDO,
-    page::{Page, PageRequest},
+    page::{MAX_LIMIT, Page, PageRequest},
     records::target::TargetKind,
     reports::model::{ReportCase, ReportFilter, ReportStatus, ReportSummary, ReportTarget},
     staff::{
@@ -36,7 +36,6 @@ use super::super::{
         paged::Row,
     },
     component::{Farewell, Registered, Screen},
-    confirmation,
     ctx::{Confirmed, Ctx},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
@@ -84,13 +83,21 @@ impl Row for ReportSummary {
 }
 
 impl Typed for ReportFilter {
-    const WORDS: &'static [(&'static str, &'static [&'static str])] =
-        &[("status", ReportStatus::NAMES), ("target_kind", ReportTarget::NAMES), ("subject_id", &[])];
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[
+        ("status", ReportStatus::NAMES),
+        ("target_kind", ReportTarget::NAMES),
+        ("subject_id", &[]),
+        ("assigned_to", &[]),
+        ("claimed_by", &[]),
+    ];
+    const COLLEAGUES: &'static [(&'static str, &'static str)] = &[("assigned_to", ""), ("claimed_by", "")];
     const FREE_TEXT: bool = false;
     fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
         match word {
             "status" => self.status = Some(value.parse()?),
             "target_kind" => self.target_kind = Some(value.parse()?),
+            "assigned_to" => self.assigned_to = Some(value.parse().map_err(|_| String::new())?),
+            "claimed_by" => self.claimed_by = Some(value.parse().map_err(|_| String::new())?),
             _ => self.subject_id = Some(value.parse().map_err(|_| String::new())?),
         }
         Ok(())
@@ -100,6 +107,8 @@ impl Typed for ReportFilter {
         flag(&mut flags, "status", self.status);
         flag(&mut flags, "target-kind", self.target_kind);
         flag(&mut flags, "subject-id", self.subject_id);
+        flag(&mut flags, "assigned-to", self.assigned_to);
+        flag(&mut flags, "claimed-by", self.claimed_by);
         flags
     }
 }
@@ -173,6 +182,8 @@ pub struct Reports {
     next: Option<LoadId>,
     sent: Option<Sent>,
     last: Option<Last>,
+    /// Whether cases were looked for that this person had begun elsewhere, or before.
+    is_sought: bool,
 }
 
 impl Reports {
@@ -247,7 +258,17 @@ impl Reports {
         if self.next.is_some() {
             return;
         }
+        // What was begun and given up comes first, unless another console of the same person may be at work on it.
+        let seeks = ctx.options.alone && !std::mem::replace(&mut self.is_sought, true);
         let claim = |api: Connection| async move {
+            if seeks && let Some(own) = begun(&api, along).await? {
+                let own = api.call::<ClaimReport>(own, (), Change::default()).await?.item;
+                if let Along::ReleaseAfter(id) = along {
+                    // If this fails, the claim expires.
+                    drop(api.call::<ReleaseReport>(id, (), Change::default()).await);
+                }
+                return Ok(Some(own));
+            }
             if let Along::SkipFirst(id) = along {
                 api.call::<SkipReport>(id, (), Change::default().into()).await?;
             }
@@ -280,7 +301,7 @@ impl Reports {
 
     fn failed(&mut self, error: &Error, ctx: &mut Ctx) {
         self.browser.in_detail = false;
-        ctx.fail("next case", error);
+        ctx.fail_to_load("next case", error);
     }
 
     /// Opens the form of a decision.
@@ -297,7 +318,7 @@ impl Reports {
         if !letters.is_empty() {
             form = form.choices(letters, true);
         }
-        let form = form.with_comment().with_note(None).about([case.id]).confirmed_by(confirmation::UNDOABLE, 1);
+        let form = form.with_comment().with_note(None).about([case.id]).confirmed_by(asked.confirmation(), 1);
         ctx.ask(form, (asked, case));
     }
 
@@ -385,6 +406,18 @@ enum Along {
     SkipFirst(CaseId),
     /// It is given back once there is another.
     ReleaseAfter(CaseId),
+}
+
+/// Returns a case that the caller holds and that is not the open one.
+async fn begun(api: &Connection, along: Along) -> Result<Option<CaseId>> {
+    let open = match along {
+        Along::Nothing => None,
+        Along::SkipFirst(id) | Along::ReleaseAfter(id) => Some(id),
+    };
+    let filter = ReportFilter { status: Some(ReportStatus::InReview), ..ReportFilter::default() };
+    let page = api.call::<ListReports>((), ListQuery::new(&filter, &PageRequest::first(MAX_LIMIT)), ()).await?;
+    let is_mine = |case: &ReportSummary| case.claim.as_ref().is_some_and(|claim| claim.mine);
+    Ok(page.items.iter().find(|case| is_mine(case) && Some(case.id) != open).map(|case| case.id))
 }
 
 /// What is asked about besides decisions.
@@ -555,6 +588,15 @@ impl Screen for Reports {
                 Some((format!("decided: {} · u undo {left}s", text::clean(&sent.target.name)), Style::Good))
             },
         )
+    }
+
+    fn label(&self, action: Action) -> Option<&'static str> {
+        let is_appealed = self.open().is_some_and(|case| case.appealed);
+        match action {
+            ACT if is_appealed => Some("take back"),
+            DISMISS if is_appealed => Some("uphold"),
+            _ => None,
+        }
     }
 
     fn offers(&self, action: Action) -> bool {

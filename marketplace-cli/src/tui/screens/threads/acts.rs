@@ -108,7 +108,7 @@ impl Threads {
 
     fn ask_remove(&self, ctx: &mut Ctx) {
         let Some(talk) = &self.talk else {
-            ctx.say("open the thread and choose a message first");
+            ctx.refuse("open the thread and choose a message first");
             return;
         };
         let target =

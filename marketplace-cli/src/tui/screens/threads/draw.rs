@@ -87,6 +87,9 @@ fn about(thread: &ThreadInfo, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Li
     out
 }
 
+/// Lines of a message above which it is folded.
+const FOLDED: usize = 12;
+
 impl Talk {
     /// Draws the conversation.
     pub fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
@@ -290,8 +293,20 @@ impl Talk {
             out.push(vec![Span::styled(text::cut(&why, columns), theme.style(Style::Bad))]);
         }
         if !content.is_empty() {
-            let wrapped = text::wrap(&content, columns).into_iter();
-            out.extend(wrapped.map(|line| vec![Span::styled(line, private(theme.style(style)))]));
+            let wrapped = text::wrap(&content, columns);
+            let folded = wrapped.len() > FOLDED && !self.unfolded.contains(&message.seq);
+            let shown = if folded { FOLDED - 1 } else { wrapped.len() };
+            let more = wrapped.len() - shown;
+            out.extend(
+                wrapped.into_iter().take(shown).map(|line| vec![Span::styled(line, private(theme.style(style)))]),
+            );
+            if folded {
+                let key = ctx.keymap.key(super::super::super::keymap::Action::OPEN);
+                out.push(vec![Span::styled(
+                    format!("… {more} more lines: {key} shows them"),
+                    theme.style(Style::Accent),
+                )]);
+            }
         }
         if contact {
             let flag = "   ⚑ contact detail";

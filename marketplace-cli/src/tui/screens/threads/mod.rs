@@ -236,7 +236,13 @@ impl Threads {
                     ctx.requests.push(Request::Copy(json, "the message is copied as JSON".into()));
                 }
             }
-            Action::OPEN | Action::RIGHT | Action::FOCUS | Action::FILTER => {}
+            Action::OPEN => {
+                // Long messages are folded.
+                if !talk.unfolded.remove(&talk.cursor) {
+                    talk.unfolded.insert(talk.cursor);
+                }
+            }
+            Action::RIGHT | Action::FOCUS | Action::FILTER => {}
             _ => return talk.moved(action),
         }
         true

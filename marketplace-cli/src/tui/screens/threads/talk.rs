@@ -78,6 +78,8 @@ pub struct Talk {
     pub top: (i64, usize),
     /// Marked messages.
     pub marks: BTreeSet<i64>,
+    /// Long messages that are shown whole.
+    pub unfolded: BTreeSet<i64>,
     /// Until when contact details are shown.
     pub revealed: Option<Timestamp>,
     /// The layout of the last frame.
@@ -116,6 +118,7 @@ impl Talk {
             follow: true,
             top: (0, 0),
             marks: BTreeSet::new(),
+            unfolded: BTreeSet::new(),
             revealed: None,
             seen: Seen::default(),
             seen_to: 0,

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use super::{
     super::super::{
         ctx::Ctx,
-        privacy::private,
+        privacy::{self, private},
         text,
         theme::{self, Style},
         widgets::rows,
@@ -109,6 +109,14 @@ fn lines(
             Span::styled(text::words(restriction.reason.as_str()), theme.style(Style::Warn)),
             Span::raw(format!(" · {} · {}", ctx.who(&restriction.by), ago(restriction.at))),
         ]));
+        out.extend(restriction.until.map(|until| {
+            let left = if ctx.times.exact || until <= now {
+                String::new()
+            } else {
+                format!(", in {}", text::age(until.since(now)))
+            };
+            rows::field(theme, "until", format!("{}{left}: it lifts itself", text::exact(until, ctx.times)))
+        }));
     }
     out.extend(person(user, revealed, ctx, width));
     let day = if ctx.times.exact { String::new() } else { format!("{} · ", user.created_at.date()) };
@@ -156,10 +164,7 @@ pub fn attempt_lines(attempt: &AttemptBrief, ctx: &Ctx, width: usize) -> Vec<Lin
             let _ = write!(said, " · staff: {note}");
         }
         if !said.is_empty() {
-            let wrapped = text::wrap(&said, width.saturating_sub(5));
-            lines.extend(
-                wrapped.into_iter().map(|line| Line::styled(format!("     {line}"), theme.style(Style::Faint))),
-            );
+            lines.extend(privacy::written(&said, 5, width, theme.style(Style::Faint)));
         }
     }
     lines
@@ -169,7 +174,6 @@ fn note_lines(note: &Note, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let head = format!("{} · {}", text::when(note.created_at, ctx.now(), ctx.times), ctx.who(&note.author));
     let mut lines = vec![Line::styled(text::cut(&head, width), theme.style(Style::Faint))];
-    lines
-        .extend(text::wrap(&note.body, width.saturating_sub(2)).into_iter().map(|line| Line::raw(format!("  {line}"))));
+    lines.extend(privacy::written(&note.body, 2, width, ratatui::style::Style::new()));
     lines
 }

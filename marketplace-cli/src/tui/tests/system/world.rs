@@ -320,7 +320,7 @@ impl Rows {
                 status: "published",
                 title: self.text(TITLES[at % TITLES.len()]),
                 description: "",
-                category: "home",
+                category: "plumbing",
                 location: "",
                 tags: "[]",
                 visible: true,

@@ -114,6 +114,8 @@ pub struct Form {
     /// Where what was typed is kept when the form is left, and under which name.
     draft: Option<(Drafts, String)>,
     about: Option<String>,
+    /// What was filled in before the draft was.
+    blank: Option<Draft>,
     /// Own texts that can be inserted, and what their placeholders stand for.
     replies: Vec<Reply>,
     facts: Vec<(&'static str, String)>,
@@ -159,6 +161,7 @@ impl Form {
             error: None,
             draft: None,
             about: None,
+            blank: None,
             replies: Vec::new(),
             facts: Vec::new(),
             choosing: None,
@@ -179,6 +182,7 @@ impl Form {
         let Some(about) = &self.about else { return };
         let name = format!("{} {about}", self.title);
         if let Some(draft) = drafts.get(&name) {
+            self.blank = Some(self.filled_in());
             if draft.picked.len() == self.picked.len() && draft.picked.contains(&true) {
                 self.picked = draft.picked;
             }
@@ -197,6 +201,23 @@ impl Form {
             }
         }
         self.draft = Some((drafts.clone(), name));
+    }
+
+    /// Removes what was filled in from a draft.
+    fn forget_draft(&mut self) {
+        let Some(blank) = self.blank.take() else { return };
+        self.picked = blank.picked;
+        self.edited = false;
+        if self.comment.is_some() {
+            self.comment = Some(area(""));
+        }
+        self.fill_comment();
+        if let Some(note) = &mut self.note {
+            *note = blank.note.into();
+        }
+        for (labelled, text) in self.inputs.iter_mut().zip(blank.inputs) {
+            labelled.input = text.into();
+        }
     }
 
     fn filled_in(&self) -> Draft {
@@ -408,6 +429,7 @@ impl Form {
     /// Inserts pasted text at the cursor, without control characters; with its lines where there can be several.
     pub fn paste(&mut self, pasted: &str) {
         let line = text::pasted_line(pasted);
+        self.error = None;
         match self.focus {
             Field::Comment => {
                 if let Some(comment) = &mut self.comment {

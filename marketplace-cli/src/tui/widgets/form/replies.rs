@@ -91,6 +91,8 @@ impl Form {
 
     /// Fills in what a macro says: codes of choices, and after a colon the text; only the text where nothing is chosen.
     pub fn prefill(&mut self, with: &str) {
+        // What was dropped in the same form is not what the macro says.
+        self.forget_draft();
         if with.is_empty() {
             return;
         }

@@ -173,6 +173,7 @@ async fn the_cases_of_who_loses_their_rights_are_free_at_once() {
             UserAction::Freeze,
             UserAction::SetRole { role: Role::Auditor },
             UserAction::SetRole { role: Role::Admin },
+            UserAction::RevokeSessions,
             UserAction::Delete,
         ];
         for loss in losses {
@@ -188,7 +189,7 @@ async fn the_cases_of_who_loses_their_rights_are_free_at_once() {
             let last = held.history.last().unwrap();
             assert_eq!((last.act, &last.by), (TriageAct::Returned, &root.principal()), "{loss:?}");
             // Whoever may still decide keeps what was given to them.
-            let keeps = loss == UserAction::SetRole { role: Role::Admin };
+            let keeps = matches!(loss, UserAction::SetRole { role: Role::Admin } | UserAction::RevokeSessions);
             assert_eq!(given.attempt.assignee.is_some(), keeps, "{loss:?}");
             assert_eq!(given.history.last().unwrap().act == TriageAct::Assigned, keeps, "{loss:?}");
             if keeps {

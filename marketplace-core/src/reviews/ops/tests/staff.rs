@@ -1,3 +1,5 @@
+use futures::FutureExt;
+
 use super::*;
 use crate::records::audit::{self, AuditFilter};
 
@@ -141,5 +143,81 @@ async fn staff_lists_are_paged_by_every_filter() {
         assert_eq!(walk(ReviewFilter { flagged: true, ..by.clone() }).await, [*id]);
         assert_eq!(walk(ReviewFilter { status: Some(ReviewStatus::Hidden), ..by }).await, []);
         test.close().await;
+    }
+}
+
+/// Reviews by their words, jobs and services by titles: for whoever may, what is there now, page by page.
+#[tokio::test]
+async fn staff_find_what_was_written() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let (pair, job) = finished(&test).await;
+        let text = |text: &str| NewReview { rating: 2, text: text.into() };
+        let mine =
+            reviews::create(&app.by(&pair.client), job, text("He wanted payments by telegram")).await.unwrap().id;
+        reviews::create(&app.by(&pair.worker), job, text("Was late twice")).await.unwrap();
+        reviews::reply(&app.by(&pair.worker), mine, reply_with("That was a joke about pigeons")).await.unwrap();
+        let support = test.actor(Role::Support).await;
+        let found = async |q: &str, filter: ReviewFilter, limit: u16| {
+            let filter = ReviewFilter { q: Some(q.into()), ..filter };
+            reviews::staff_list(&app.by(&support), &filter, &PageRequest::first(limit)).await
+        };
+        let ids = async |q: &str| -> Vec<ReviewId> {
+            found(q, ReviewFilter::default(), 9).await.unwrap().items.iter().map(|review| review.id).collect()
+        };
+        for (q, is_found) in [
+            ("telegram", true),
+            ("\"telegram\"", true),
+            ("payment Telegram", true),
+            ("pigeon", true),
+            ("payment late", false),
+            ("whatsapp", false),
+        ] {
+            assert_eq!(ids(q).await, if is_found { vec![mine] } else { Vec::new() }, "{q}");
+        }
+        let removed = ReviewFilter { status: Some(ReviewStatus::Removed), ..ReviewFilter::default() };
+        assert_eq!(found("telegram", removed, 9).await.unwrap().items, []);
+        refused(found("\"and the\"", ReviewFilter::default(), 9).await, ErrorCode::Invalid);
+        // In the queue of flags, too.
+        reviews::flag(&app.by(&pair.worker), mine, complaint()).await.unwrap();
+        let flagged = || ReviewFilter { flagged: true, ..ReviewFilter::default() };
+        assert_eq!(found("telegram", flagged(), 9).await.unwrap().items.len(), 1);
+        assert_eq!(found("\"late\"", flagged(), 9).await.unwrap().items.len(), 0);
+
+        // Jobs and services, by the title.
+        let jobs_of = async |q: &str| {
+            let filter = crate::jobs::model::JobFilter { q: Some(q.into()), ..Default::default() };
+            let page = jobs::staff_list(&app.by(&support), &filter, &PageRequest::default()).await.unwrap();
+            page.items.iter().map(|found| found.id).collect::<Vec<_>>()
+        };
+        let services_of = async |q: &str| {
+            let filter = crate::services::model::ServiceFilter { q: Some(q.into()), ..Default::default() };
+            let page = crate::services::staff_list(&app.by(&support), &filter, &PageRequest::default()).await.unwrap();
+            page.items.iter().map(|found| found.title.clone()).collect::<Vec<_>>()
+        };
+        let title = jobs::staff_show(&app.by(&support), job).await.unwrap().job.title;
+        let words = format!("\"{title}\"");
+        assert_eq!(jobs_of(&words).await, [job]);
+        assert_eq!(services_of(&words).await, [title]);
+        assert_eq!((jobs_of("\"zeppelin\"").await, services_of("\"zeppelin\"").await), (Vec::new(), Vec::new()));
+
+        // What was there before the index is indexed; what is gone is not found.
+        app.db
+            .write(|c| {
+                async move {
+                    q!(c => exec, "DELETE FROM content_terms")?;
+                    q!(c => exec, "INSERT INTO unindexed_contents (kind, id) SELECT 'review', id FROM reviews")?;
+                    Ok(())
+                }
+                .boxed()
+            })
+            .await
+            .unwrap();
+        assert_eq!(ids("telegram").await, []);
+        assert_eq!((reviews::reindex(app).await.unwrap(), reviews::reindex(app).await.unwrap()), (2, 0));
+        assert_eq!(ids("telegram").await, [mine]);
+        let worker = pair.worker_id();
+        app.db.write(move |c| async move { store::erase(c, worker, Timestamp::EPOCH).await }.boxed()).await.unwrap();
+        assert_eq!((ids("pigeon").await, ids("telegram").await), (Vec::new(), vec![mine]));
     }
 }

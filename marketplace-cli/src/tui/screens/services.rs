@@ -1,0 +1,377 @@
+//! Services: the list, a service in full, and what staff do to it. They are reached from their worker.
+
+use std::fmt::Write as _;
+
+use futures::future::BoxFuture;
+use marketplace_core::{
+    base::{change::Change, permission::Permission},
+    error::Result,
+    events::Event,
+    ids::ServiceId,
+    messaging::model::RemovalReason,
+    page::{Page, PageRequest},
+    records::target::TargetKind,
+    services::model::{ServiceDetail, ServiceFilter, ServiceStatus, ServiceSummary},
+    staff::{CloseService, Connection, ListQuery, ListServices, ReasonedInput, ReopenService, ShowService},
+    time::Timestamp,
+};
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    text::{Line, Span},
+};
+use uuid::Uuid;
+
+use super::{
+    super::{
+        browser::{
+            Browser, Detailed, Target,
+            filter::{Typed, flag, quoted},
+            heading,
+            listing::{Key, Listed, Lists},
+            paged::Row,
+        },
+        component::{Registered, Screen},
+        confirmation,
+        ctx::{Confirmed, Ctx},
+        jump::{Link, Relations, Subject},
+        keymap::{Action, Rows, ScreenInfo, Spec, actions},
+        privacy, text,
+        theme::{self, Style},
+        widgets::{
+            columns::{Column, SPARE},
+            form::{Choice, Filled, Form},
+            rows,
+        },
+    },
+    jobs::money,
+    reviews::REMOVALS,
+};
+
+/// The columns of the list.
+const COLUMNS: [Column; 6] = [
+    Column::time("written", 3).falling(),
+    Column::new("status", 2),
+    Column::text("title", 12, 0),
+    Column::text("worker", 7, 0),
+    Column::number("price", 4),
+    Column::text("closed for", 8, SPARE),
+];
+
+/// The action that leads here.
+pub const HOME: Action =
+    Action::new(&Spec { name: "services", keys: "W", label: "services", rank: 0, needs: None, help: "Services" });
+
+actions! {
+    CLOSE, "close-service", "x", "close", 1, Some(Permission::ServicesWrite), "Close it for everybody: its worker cannot publish it again; reason";
+    REOPEN, "reopen-service", "O", "reopen", 2, Some(Permission::ServicesWrite), "Take the closing back: its worker can publish it again";
+}
+
+impl Row for ServiceSummary {
+    type Id = ServiceId;
+    fn id(&self) -> ServiceId {
+        self.id
+    }
+}
+
+impl Typed for ServiceFilter {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("status", ServiceStatus::NAMES), ("worker_id", &[])];
+    const FREE_TEXT: bool = true;
+    fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
+        match word {
+            "status" => self.status = Some(value.parse()?),
+            _ => self.worker_id = Some(value.parse().map_err(|_| String::new())?),
+        }
+        Ok(())
+    }
+    fn text(&mut self, text: String) {
+        self.q = Some(text);
+    }
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        flag(&mut flags, "status", self.status);
+        flag(&mut flags, "worker-id", self.worker_id);
+        flag(&mut flags, "q", self.q.as_ref());
+        flags
+    }
+}
+
+impl Listed for ServiceSummary {
+    type Filter = ServiceFilter;
+    const WHAT: &'static str = "services";
+    fn list(api: Connection, filter: ServiceFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
+        Box::pin(async move { api.call::<ListServices>((), ListQuery::new(&filter, &page), ()).await })
+    }
+    fn id_text(&self) -> String {
+        self.id.to_string()
+    }
+    fn columns() -> &'static [Column] {
+        &COLUMNS
+    }
+    fn key(&self, column: &str) -> Key {
+        match column {
+            "written" => Key::time(self.created_at),
+            "status" => Key::text(self.status.as_str()),
+            "worker" => Key::text(&self.worker_name),
+            "price" => Key::Number(self.price.as_ref().map_or(-1, |price| price.amount)),
+            "closed for" => Key::text(self.closed_reason.map_or("", RemovalReason::as_str)),
+            _ => Key::text(&self.title),
+        }
+    }
+}
+
+impl Detailed for ServiceSummary {
+    type Detail = ServiceDetail;
+    const ONE: &'static str = "service";
+    const MANY: &'static str = "services";
+    fn by_id(id: Uuid) -> ServiceId {
+        ServiceId(id)
+    }
+    fn show(api: Connection, id: ServiceId) -> BoxFuture<'static, Result<ServiceDetail>> {
+        Box::pin(async move { api.call::<ShowService>(id, (), ()).await })
+    }
+    fn row(detail: &ServiceDetail) -> &Self {
+        &detail.service
+    }
+    fn name(&self) -> String {
+        format!("“{}” {}", self.title, text::short_id(&self.id))
+    }
+    fn version(&self) -> i64 {
+        self.version
+    }
+    fn around(&self) -> String {
+        format!("worker_id:{}", self.worker_id)
+    }
+}
+
+/// The intent of a form: to close services, for the reason that is chosen, or to reopen them.
+struct Intent {
+    closes: bool,
+    targets: Vec<Target<ServiceId>>,
+}
+
+/// The latest action, for repeating it: its reason, if it closed, and its note.
+#[derive(Debug, Clone)]
+struct Last {
+    reason: Option<usize>,
+    note: Option<String>,
+}
+
+/// Services.
+#[derive(Default)]
+pub struct Services {
+    browser: Browser<ServiceSummary>,
+    last: Option<Last>,
+}
+
+impl Services {
+    fn ask(&self, closes: bool, reason: Option<usize>, note: Option<&str>, ctx: &mut Ctx) {
+        let targets = self.browser.targets();
+        if targets.is_empty() {
+            return;
+        }
+        let form = if closes {
+            let choices = REMOVALS.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect();
+            Form::new(heading("Close", &targets, "services"))
+                .line("Nobody finds it, and its worker, who is told why, cannot publish it again.")
+                .line("")
+                .choices(choices, false)
+                .with_picked(reason.as_slice())
+        } else {
+            Form::new(heading("Reopen", &targets, "services"))
+                .line("Its worker is told, and can publish it again.")
+                .line("")
+        };
+        let form = form.with_note(note).about(targets.iter().map(|target| target.id));
+        ctx.ask(form.confirmed_by(confirmation::UNDOABLE, targets.len()), Intent { closes, targets });
+    }
+
+    fn repeat(&mut self, ctx: &mut Ctx) {
+        let Some(last) = self.last.clone() else {
+            ctx.say("nothing to repeat yet");
+            return;
+        };
+        if self.browser.advance(ctx) {
+            self.ask(last.reason.is_some(), last.reason, last.note.as_deref(), ctx);
+        }
+    }
+
+    fn go_ahead(&mut self, Intent { closes, targets }: Intent, filled: Filled, ctx: &mut Ctx) {
+        let picked = filled.picked.first().copied().filter(|_| closes);
+        let reason = picked.and_then(|at| REMOVALS.get(at)).map(|(_, reason)| *reason);
+        if closes != reason.is_some() {
+            return;
+        }
+        let note = filled.note;
+        self.last = Some(Last { reason: picked, note: note.clone() });
+        let (verb, done) = if closes { ("Close", "closed") } else { ("Reopen", "reopened") };
+        self.browser.change(&targets, verb, done, ctx, move |api, id, if_version| {
+            let change = Change { note: note.clone(), if_version, ..Change::default() };
+            Box::pin(async move {
+                match reason {
+                    Some(reason) => api.call::<CloseService>(id, (), ReasonedInput::new(reason, change)).await,
+                    None => api.call::<ReopenService>(id, (), change.into()).await,
+                }
+            })
+        });
+    }
+}
+
+impl Registered for Services {
+    const INFO: &'static ScreenInfo = &ScreenInfo {
+        home: HOME,
+        // Reached from a worker, by its key and its name: tabs are few.
+        tab: "",
+        title: "services",
+        rows: Rows::Marked,
+        own: ACTIONS,
+        chosen: &[Action::GO_WORKER, Action::GO_REVIEWS, Action::GO_KYC],
+        by_id: Some(("service", "open a service")),
+    };
+    fn links(from: &Relations) -> Vec<Link> {
+        let to = |label: &str, target| vec![Link::new('s', label, HOME, target)];
+        match (from.get("service"), from.get("user").or_else(|| from.get("worker"))) {
+            (Some(service), _) => to("the service", Subject::One(service.id)),
+            (_, Some(worker)) => to("the worker's services", Subject::List(format!("worker_id:{}", worker.id))),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Screen for Services {
+    fn lists(&self) -> Option<&dyn Lists> {
+        Some(&self.browser)
+    }
+    fn lists_mut(&mut self) -> Option<&mut dyn Lists> {
+        Some(&mut self.browser)
+    }
+
+    fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
+        match action {
+            CLOSE => self.ask(true, None, None, ctx),
+            REOPEN => self.ask(false, None, None, ctx),
+            Action::REPEAT => self.repeat(ctx),
+            _ => return self.browser.action(action, ctx),
+        }
+        true
+    }
+
+    fn relations(&self) -> Relations {
+        let Some(service) = self.browser.subject() else { return Relations::default() };
+        Relations::of(service.id).with("worker", service.worker_id.0, &service.worker_name).seen_at('s')
+    }
+
+    fn event(&mut self, event: &Event, ctx: &mut Ctx) {
+        if event.target_kind() == Some(TargetKind::Service) {
+            self.browser.list.soon(ctx);
+        }
+    }
+    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
+        let (intent, filled) = confirmed.open()?;
+        self.go_ahead(intent, filled, ctx);
+        Ok(())
+    }
+
+    fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
+        let (list, detail) = self.browser.panes(area);
+        let (now, theme) = (ctx.now(), ctx.theme);
+        if let Some(list) = list {
+            let words = ("Services", "No service matches. Esc clears the filter.");
+            self.browser.draw_list(list, buf, ctx, words, &COLUMNS, |service| {
+                vec![
+                    rows::time(theme, service.created_at, now, ctx.times),
+                    rows::short_state(theme, theme::service_status(service.status)),
+                    Span::raw(service.title.clone()),
+                    Span::styled(service.worker_name.clone(), theme.style(Style::Faint)),
+                    Span::raw(service.price.as_ref().map_or_else(String::new, money)),
+                    Span::raw(service.closed_reason.map_or_else(String::new, |reason| text::words(reason.as_str()))),
+                ]
+            });
+        }
+        if let Some(detail) = detail {
+            self.browser.draw_detail(detail, buf, ctx, |detail, width| lines(detail, ctx, now, width));
+        }
+    }
+
+    fn offers(&self, action: Action) -> bool {
+        let many = self.browser.list.rows.marked_count() > 0;
+        let subject = self.browser.subject();
+        match action {
+            CLOSE => {
+                let open = |row: &ServiceSummary| row.closed_reason.is_none() && row.status != ServiceStatus::Deleted;
+                many || subject.is_some_and(open)
+            }
+            REOPEN => many || subject.is_some_and(|row| row.closed_reason.is_some()),
+            Action::OPEN | Action::MARK => !self.browser.in_detail && subject.is_some(),
+            Action::JUMP | Action::GO_WORKER | Action::GO_REVIEWS | Action::GO_KYC => subject.is_some(),
+            _ => true,
+        }
+    }
+
+    fn why_not(&self, action: Action, _ctx: &Ctx) -> Option<String> {
+        if self.browser.list.rows.marked_count() > 0 {
+            return None;
+        }
+        let service = self.browser.subject()?;
+        let why = match action {
+            CLOSE if service.closed_reason.is_some() => "staff closed it already",
+            CLOSE if service.status == ServiceStatus::Deleted => "its worker deleted it",
+            REOPEN if service.closed_reason.is_none() => "staff did not close it",
+            _ => return None,
+        };
+        Some(format!("{}: {why}", action.label))
+    }
+
+    fn commands(&self) -> Vec<String> {
+        let flags = self.browser.list.bar.filter.flags();
+        let mut lines = vec![format!("marketplace services list{flags}")];
+        let Some(service) = self.browser.subject() else { return lines };
+        lines.push(format!("marketplace services show {}", service.id));
+        if let Some(last) = &self.last {
+            let mut rest = String::new();
+            let reason = last.reason.and_then(|at| REMOVALS.get(at));
+            if let Some((_, reason)) = reason {
+                let _ = write!(rest, " --reason {reason}");
+            }
+            if let Some(note) = &last.note {
+                let _ = write!(rest, " --note {}", quoted(note));
+            }
+            let verb = if reason.is_some() { "close" } else { "reopen" };
+            lines.extend(self.browser.command(&format!("marketplace services {verb}"), &rest));
+        }
+        lines
+    }
+}
+
+/// Returns the lines of a service in full.
+fn lines(detail: &ServiceDetail, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Line<'static>> {
+    let (theme, service) = (ctx.theme, &detail.service);
+    let when = |at| text::ago(at, now, ctx.times);
+    let mut out = vec![
+        Line::from(vec![
+            Span::styled(text::left("status", 11), theme.style(Style::Faint)),
+            rows::state(theme, theme::service_status(service.status), 14),
+        ]),
+        rows::field(theme, "found", if service.public { "by everybody" } else { "by nobody" }),
+    ];
+    out.extend(service.closed_reason.map(|reason| rows::field(theme, "closed for", text::words(reason.as_str()))));
+    out.extend([
+        rows::field(theme, "worker", &*service.worker_name),
+        rows::field(theme, "category", text::words(service.category.as_str())),
+        rows::field(theme, "where", &*service.location),
+    ]);
+    out.extend(service.price.as_ref().map(|price| rows::field(theme, "price", money(price))));
+    if !detail.tags.is_empty() {
+        out.push(rows::field(theme, "tags", detail.tags.join(", ")));
+    }
+    out.push(rows::field(theme, "written", when(service.created_at)));
+    out.extend(detail.published_at.map(|at| rows::field(theme, "published", when(at))));
+    out.push(rows::field(theme, "changed", format!("{} · version {}", when(service.updated_at), service.version)));
+    out.push(rows::field(theme, "id", service.id.to_string()));
+    for part in [&service.title, &detail.description] {
+        out.push(Line::raw(""));
+        out.extend(privacy::published(part, width));
+    }
+    out
+}
