@@ -113,10 +113,18 @@ pub struct PgConn {
     born: Instant,
     /// The statement that begins a transaction.
     begin: Cow<'static, str>,
-    /// Whether a pooler gives each transaction another connection.
-    is_pooled: bool,
-    /// Whether the transaction is there only to read on one connection of a pooler.
-    is_reading: bool,
+    pooling: Pooling,
+}
+
+/// What is between this program and the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pooling {
+    /// Nothing that matters.
+    None,
+    /// A pooler that gives each transaction another connection.
+    Transaction,
+    /// The same, in a transaction that is there only to read on one connection.
+    Reading,
 }
 
 /// What is known about the state of a connection.
@@ -163,8 +171,7 @@ impl PgConn {
                 commit,
                 born: Instant::now(),
                 begin: limits.map_or(Cow::Borrowed(BEGIN), |limits| limits.begin(is_pooled)),
-                is_pooled,
-                is_reading: false,
+                pooling: if is_pooled { Pooling::Transaction } else { Pooling::None },
             };
             // As text, in one round: behind a pooler a second round may reach another connection.
             let row = sqlx::raw_sql("SELECT pg_is_in_recovery()").fetch_one(&mut conn).await?;
@@ -201,7 +208,7 @@ impl PgConn {
 
     /// Commits what a reader changed, which without a pooler is committed already. Does nothing inside a unit.
     pub(crate) async fn keep_what_was_read(&mut self) -> Result<(), sqlx::Error> {
-        if self.is_reading {
+        if self.pooling == Pooling::Reading {
             self.commit().await?;
             self.begin().await?;
         }
@@ -350,8 +357,8 @@ impl<'c> Executor<'c> for &'c mut PgConn {
         'q: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let PgConn { raw, watch, is_pooled, .. } = self;
-        let pieces = raw.fetch_many(Sent { query, keeps: !*is_pooled });
+        let PgConn { raw, watch, pooling, .. } = self;
+        let pieces = raw.fetch_many(Sent { query, keeps: *pooling == Pooling::None });
         let next = async |(mut pieces, watch): (BoxStream<'e, Piece>, &'e mut Watch)| {
             let piece = watch.over(async { pieces.next().await.transpose() }).await.transpose()?;
             // More follows until the end was seen.
@@ -369,8 +376,8 @@ impl<'c> Executor<'c> for &'c mut PgConn {
         'q: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let PgConn { raw, watch, is_pooled, .. } = self;
-        let query = Sent { query, keeps: !*is_pooled };
+        let PgConn { raw, watch, pooling, .. } = self;
+        let query = Sent { query, keeps: *pooling == Pooling::None };
         Box::pin(watch.over(raw.fetch_optional(query)))
     }
 

@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{CONNECT, Limits, PgConn, Prober, State, Target};
+use super::{CONNECT, Limits, PgConn, Pooling, Prober, State, Target};
 use crate::{
     base::{
         call_context::{caller, caller_address},
@@ -186,7 +186,7 @@ impl Pool {
         let mut lease = self.acquire().await?;
         if self.0.target.is_pooled() {
             lease.begin().await?;
-            lease.is_reading = true;
+            lease.pooling = Pooling::Reading;
         }
         Ok(lease)
     }
@@ -362,7 +362,9 @@ impl Pool {
 
     fn put_back(&self, mut conn: Box<PgConn>) {
         let (place, turn) = (conn.watch.place.take(), conn.watch.turn.take());
-        conn.is_reading = false;
+        if conn.pooling == Pooling::Reading {
+            conn.pooling = Pooling::Transaction;
+        }
         if conn.born.elapsed() < LIFE && !self.0.places.is_closed() {
             let mut idle = lock(&self.0.idle);
             if idle.len() < usize::try_from(self.0.size).unwrap_or(1) {
