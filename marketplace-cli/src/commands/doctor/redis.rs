@@ -91,6 +91,7 @@ fn command(words: &[&str]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use marketplace_core::config::Secret;
     use tokio::net::TcpListener;
 
     use super::*;
