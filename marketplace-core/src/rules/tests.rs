@@ -41,10 +41,10 @@ fn rule(kind: RuleKind, value: &str, action: RuleAction) -> NewRule {
     NewRule { action: Some(action), ..NewRule::new(kind, value) }
 }
 
-async fn say(test: &TestApp, by: &Actor, thread: ThreadId, id: &str, text: &str) -> Result<messaging::model::Message> {
+async fn say(test: &TestApp, by: &Actor, thread: ThreadId, id: &str, words: &str) -> Result<messaging::model::Message> {
     // Ids of one moment have no order.
     test.advance(Duration::from_millis(10));
-    let new = NewMessage { client_msg_id: id.into(), content: text.into(), attachments: Vec::new() };
+    let new = NewMessage { client_msg_id: id.into(), content: words.into(), attachments: Vec::new() };
     messaging::send(&test.app().by(by), thread, new).await
 }
 

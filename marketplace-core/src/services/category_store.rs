@@ -57,11 +57,11 @@ pub(super) async fn take_turn(conn: &mut Conn<'_>) -> Result<()> {
 
 /// Stores a category, a new one or a changed one.
 pub(super) async fn put(conn: &mut Conn<'_>, category: &CategoryDetail, named: bool, now: Timestamp) -> Result<()> {
-    let names = serde_json::to_string(&category.names).map_err(Error::internal)?;
+    let texts = serde_json::to_string(&category.names).map_err(Error::internal)?;
     q!(conn => exec,
         "INSERT INTO categories (key, names, parent, position, active, named, version, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
          ON CONFLICT (key) DO UPDATE SET names = excluded.names, parent = excluded.parent, position = excluded.position, \
          active = excluded.active, named = categories.named OR excluded.named, version = excluded.version, updated_at = excluded.updated_at",
-        category.key, names, category.parent, category.position, category.active, named, category.version, now)?;
+        category.key, texts, category.parent, category.position, category.active, named, category.version, now)?;
     Ok(())
 }

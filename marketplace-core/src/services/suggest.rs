@@ -112,7 +112,7 @@ fn completions(text: &str, beginning: &[&Word]) -> Vec<String> {
 /// one.
 fn categories(text: &str, all: &[CategoryDetail]) -> Vec<Suggestion> {
     let begins = |name: &&String| words(name).iter().any(|word| word.text.starts_with(text));
-    let english = |category: &CategoryDetail| Some(category.name()).map(str::to_owned).filter(|name| begins(&name));
+    let english = |category: &CategoryDetail| Some(category.name().to_owned()).filter(|name| begins(&name));
     let named = |category: &CategoryDetail| {
         english(category).or_else(|| category.names.values().find(begins).cloned()).map(|name| (category.key, name))
     };

@@ -93,7 +93,7 @@ async fn no_case_is_decided_twice_and_none_is_lost() {
             series.rows.iter().flat_map(|row| kinds.iter().map(|kind| row.counts[*kind])).sum()
         };
         let counted = ["reports_opened", "reports_undone"].map(|kind| sum(&[kind]));
-        assert_eq!(counted, [i64::try_from(cases).unwrap(), 0]);
+        assert_eq!(counted, [i64::from(cases), 0]);
         assert_eq!(sum(&["reports_resolved", "reports_dismissed"]), counted[0]);
         assert!(audit::verify(&test.app().by(&operator()), 1, 10_000, None).await.unwrap().broken.is_none());
         test.close().await;
