@@ -324,9 +324,9 @@ impl Desk<'_> {
     /// Does the acts of a macro, one after the other, until one fails.
     async fn run_macro(&mut self, name: &str) -> Outcome {
         let acts = self.known.macros.get(name).map(|found| found.acts.clone());
-        let names = self.known.macros.keys().cloned().collect::<Vec<_>>().join(", ");
+        let others = self.known.macros.keys().cloned().collect::<Vec<_>>().join(", ");
         let acts =
-            acts.ok_or_else(|| Failure::usage(format!("there is no macro `{name}`"), format!("there are {names}")))?;
+            acts.ok_or_else(|| Failure::usage(format!("there is no macro `{name}`"), format!("there are {others}")))?;
         for act in acts {
             let (named, with) = act.split_once(':').unwrap_or((&act, ""));
             let (screen, act) = named.split_once('.').map_or((None, named), |(screen, act)| (Some(screen), act));

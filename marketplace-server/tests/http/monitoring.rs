@@ -70,7 +70,7 @@ fn expressions(document: &Value) -> Vec<String> {
     }
 }
 
-/// Returns the metrics in an expression of PromQL: its words that are no functions, labels, keywords or numbers.
+/// Returns the metrics in an expression of `PromQL`: its words that are no functions, labels, keywords or numbers.
 fn metrics(expression: &str) -> BTreeSet<String> {
     let mut text = String::new();
     let mut inside = 0;

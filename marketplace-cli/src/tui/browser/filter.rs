@@ -52,7 +52,7 @@ fn known<F: Typed>(word: &str) -> Option<&'static str> {
 }
 
 /// Returns what is named in a part of a filter that means a colleague: the word, what stands before an id there, and the name.
-pub fn named_colleague<'a, F: Typed>(part: &'a str) -> Option<(&'static str, &'static str, &'a str)> {
+pub fn named_colleague<F: Typed>(part: &str) -> Option<(&'static str, &'static str, &str)> {
     let (word, name) = part.split_once(':')?;
     let word = known::<F>(word)?;
     let (_, before) = F::COLLEAGUES.iter().find(|(known, _)| *known == word)?;

@@ -130,24 +130,23 @@ impl<F: Typed> FilterBar<F> {
     }
 
     fn completions(&self) -> Vec<String> {
-        match self.input.value().strip_prefix('@') {
-            Some(begun) => {
-                let names = self.memory.names(self.list).into_iter();
-                names.filter(|name| name.starts_with(begun) && name != begun).map(|name| format!("@{name}")).collect()
-            }
-            None => {
-                let typed = self.input.value();
-                let start = typed.rfind(char::is_whitespace).map_or(0, |at| at + 1);
-                let (head, last) = typed.split_at(start);
-                let Some((word, _, begun)) = filter::named_colleague::<F>(last) else {
-                    return filter::complete::<F>(typed);
-                };
-                let begun = begun.to_lowercase();
-                let names = self.colleagues.iter().map(|(name, _)| name.replace(' ', "_"));
-                let fits = |name: &String| name.to_lowercase().starts_with(&begun) && name.to_lowercase() != begun;
-                names.filter(fits).map(|name| format!("{head}{word}:{name}")).collect()
-            }
+        let typed = self.input.value();
+        if let Some(begun) = typed.strip_prefix('@') {
+            let names = self.memory.names(self.list).into_iter();
+            return names
+                .filter(|name| name.starts_with(begun) && name != begun)
+                .map(|name| format!("@{name}"))
+                .collect();
         }
+        let start = typed.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+        let (head, last) = typed.split_at(start);
+        let Some((word, _, begun)) = filter::named_colleague::<F>(last) else {
+            return filter::complete::<F>(typed);
+        };
+        let begun = begun.to_lowercase();
+        let names = self.colleagues.iter().map(|(name, _)| name.replace(' ', "_"));
+        let fits = |name: &String| name.to_lowercase().starts_with(&begun) && name.to_lowercase() != begun;
+        names.filter(fits).map(|name| format!("{head}{word}:{name}")).collect()
     }
 
     fn suggest(&mut self) {

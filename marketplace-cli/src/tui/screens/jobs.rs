@@ -465,14 +465,13 @@ fn timeline(history: &[HistoryRow], ctx: &Ctx, now: Timestamp, width: usize) -> 
         if !said.is_empty() {
             // A comment is what somebody wrote; a reason is not.
             let (said, pad) = (said.join(" · "), time + 4);
-            out.extend(match last.comment {
-                Some(_) => privacy::written(&said, pad, width, theme.style(Style::Faint)),
-                None => {
-                    let wrapped = text::wrap(&said, width.saturating_sub(pad)).into_iter();
-                    let line = |line| Line::styled(format!("{}{line}", " ".repeat(pad)), theme.style(Style::Faint));
-                    wrapped.map(line).collect()
-                }
-            });
+            if last.comment.is_some() {
+                out.extend(privacy::written(&said, pad, width, theme.style(Style::Faint)));
+            } else {
+                let wrapped = text::wrap(&said, width.saturating_sub(pad)).into_iter();
+                let line = |line| Line::styled(format!("{}{line}", " ".repeat(pad)), theme.style(Style::Faint));
+                out.extend(wrapped.map(line));
+            }
         }
         at += run;
     }
