@@ -27,6 +27,7 @@ use crate::{
         rounds::Rounds,
     },
     rules::matcher::RuleCache,
+    services::model::CategoryInfo,
     timers::Timers,
 };
 
@@ -74,6 +75,8 @@ pub struct App {
     pub(crate) timers: Arc<Timers>,
     /// The rules that texts are held against.
     pub(crate) rules: Arc<RuleCache>,
+    /// The categories that services can be of, and when they were read.
+    pub(crate) categories: Arc<std::sync::Mutex<Option<(Timestamp, Arc<[CategoryInfo]>)>>>,
 }
 
 impl App {

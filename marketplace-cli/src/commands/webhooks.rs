@@ -14,7 +14,7 @@ use marketplace_core::{
     },
     time::Timestamp,
     webhooks::model::{
-        Delivery, DeliveryFilter, DeliveryState, NewWebhook, Redelivered, UpdateWebhook, Webhook, WebhookKind,
+        DeliveryFilter, DeliveryState, NewWebhook, Redelivered, UpdateWebhook, Webhook, WebhookDelivery, WebhookKind,
         WebhookWithSecret,
     },
 };
@@ -233,14 +233,14 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         }
         Verb::Rotate { id, overlap, asked } => rotate(context, &id, overlap, &asked).await,
         Verb::Test { id, asked } => {
-            context.check_change::<Changed<Delivery>>(&asked.args())?;
+            context.check_change::<Changed<WebhookDelivery>>(&asked.args())?;
             let api = context.connect().await?;
             let id = id.find(&api).await?;
             context.confirm(&format!("Send a test to the webhook {id}?"), &asked.args(), Care::Ask).await?;
             context.print_change(&api.call::<TestWebhook>(id, (), asked.change().into()).await?, &asked.args())
         }
         Verb::Deliveries { id, state, range } => {
-            context.out.check::<Delivery>()?;
+            context.out.check::<WebhookDelivery>()?;
             let api = context.connect().await?;
             let id = id.find(&api).await?;
             let filter = DeliveryFilter { state };

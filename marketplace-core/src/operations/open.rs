@@ -131,6 +131,7 @@ impl App {
             mailer: Arc::new(mailer),
             timers: Arc::default(),
             rules: Arc::default(),
+            categories: Arc::default(),
         };
         if !app.db.is_kept() {
             events::settle(&app).await?;

@@ -20,9 +20,9 @@ use crate::{
         webhooks::{
             self,
             model::{
-                Delivery, DeliveryFilter, DeliveryState, DisabledBecause, LONGEST_OVERLAP, MAX_AGAIN, MAX_WEBHOOKS,
-                NewWebhook, Redelivered, Redelivery, Secret, UpdateWebhook, Webhook, WebhookKind, WebhookWithSecret,
-                check_description, check_kinds,
+                DeliveryFilter, DeliveryState, DisabledBecause, LONGEST_OVERLAP, MAX_AGAIN, MAX_WEBHOOKS, NewWebhook,
+                Redelivered, Redelivery, Secret, UpdateWebhook, Webhook, WebhookDelivery, WebhookKind,
+                WebhookWithSecret, check_description, check_kinds,
             },
             store,
         },
@@ -61,7 +61,7 @@ pub async fn deliveries(
     id: WebhookId,
     filter: &DeliveryFilter,
     page: &PageRequest,
-) -> Result<Page<Delivery>> {
+) -> Result<Page<WebhookDelivery>> {
     op.actor().require(Permission::WebhooksRead)?;
     let limit = page.checked_limit()?;
     let before = page.cursor_in::<TimeCursor>("deliveries")?.map_or(Uuid::max(), |cursor| cursor.id);
@@ -213,7 +213,7 @@ pub async fn rotate(op: &Operation, id: WebhookId, overlap: u64) -> Result<Chang
 ///
 /// # Errors
 /// `conflict` for one that is switched off; `not_found` when there is no such webhook; `forbidden` without the permission.
-pub async fn test(op: &Operation, id: WebhookId) -> Result<Changed<Delivery>> {
+pub async fn test(op: &Operation, id: WebhookId) -> Result<Changed<WebhookDelivery>> {
     op.actor().require(Permission::WebhooksWrite)?;
 
     op.write(unit!(|op, conn| {

@@ -1,5 +1,10 @@
 //! Operations with which admins manage categories, and with which everybody reads them.
 
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
 use super::{
     category::{Category, CategoryDetail, CategoryInfo, MAX_CATEGORIES, NewCategory, UpdateCategory, check_names},
     category_store as store,
@@ -23,18 +28,35 @@ use crate::{
 /// Between the places of two categories, so that another one fits.
 const STEP: i64 = 10;
 
-/// Returns the categories that services can be of, in order.
+/// How old the categories may be that everybody reads. On the server that changed them they are new at once.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Returns the categories that services can be of, in order: those of the last second.
 ///
 /// # Errors
 /// Errors of the database.
-pub async fn categories(app: &App) -> Result<Vec<CategoryInfo>> {
+pub async fn categories(app: &App) -> Result<Arc<[CategoryInfo]>> {
+    let now = app.now();
+    let kept = app.categories.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some((read_at, all)) = kept
+        && now.since(read_at) < FRESH
+    {
+        return Ok(all);
+    }
     let mut all = store::all(&mut app.db.read().await?.conn()).await?;
     all.retain(|category| category.active);
     let info = |category: CategoryDetail| {
         let name = category.name().to_owned();
         CategoryInfo { code: category.key, name, names: category.names, parent: category.parent }
     };
-    Ok(all.into_iter().map(info).collect())
+    let all: Arc<[CategoryInfo]> = all.into_iter().map(info).collect();
+    *app.categories.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(&all)));
+    Ok(all)
+}
+
+/// Has the next reader read the categories anew.
+fn forget(app: &App) {
+    *app.categories.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
 /// Returns every category, in order.
@@ -56,35 +78,38 @@ pub async fn create_category(op: &Operation, new: NewCategory) -> Result<Changed
     op.actor().require(Permission::UsersAdmin)?;
     let names = check_names(&new.names)?;
 
-    op.write(unit!(|op, conn| {
-        store::take_turn(conn).await?;
-        let all = store::all(conn).await?;
-        let last = all.last().map_or(0, |category| category.position);
-        let position = new.position.unwrap_or(last.saturating_add(STEP));
-        if let Some(there) = all.iter().find(|category| category.key == new.key) {
-            let is_same = there.names == names
-                && there.parent == new.parent
-                && new.position.is_none_or(|at| at == there.position);
-            return if is_same {
-                Ok(Changed { changed: false, item: there.clone() })
-            } else {
-                Err(Error::conflict("there is a category with this key", there))
-            };
-        }
-        if all.len() >= MAX_CATEGORIES {
-            return Err(Error::conflict(
-                "there are too many categories",
-                serde_json::json!({ "most": MAX_CATEGORIES }),
-            ));
-        }
-        let NewCategory { key, parent, .. } = new;
-        let made = CategoryDetail { key, names, parent, position, active: true, version: 1 };
-        check_parent(&all, &made)?;
-        store::put(conn, &made, true, op.now()).await?;
-        record(&op, conn, AuditAction::CategoriesCreate, &made).await?;
-        Ok(Changed { changed: true, item: made })
-    }))
-    .await
+    let stored = op
+        .write(unit!(|op, conn| {
+            store::take_turn(conn).await?;
+            let all = store::all(conn).await?;
+            let last = all.last().map_or(0, |category| category.position);
+            let position = new.position.unwrap_or(last.saturating_add(STEP));
+            if let Some(there) = all.iter().find(|category| category.key == new.key) {
+                let is_same = there.names == names
+                    && there.parent == new.parent
+                    && new.position.is_none_or(|at| at == there.position);
+                return if is_same {
+                    Ok(Changed { changed: false, item: there.clone() })
+                } else {
+                    Err(Error::conflict("there is a category with this key", there))
+                };
+            }
+            if all.len() >= MAX_CATEGORIES {
+                return Err(Error::conflict(
+                    "there are too many categories",
+                    serde_json::json!({ "most": MAX_CATEGORIES }),
+                ));
+            }
+            let NewCategory { key, parent, .. } = new;
+            let made = CategoryDetail { key, names, parent, position, active: true, version: 1 };
+            check_parent(&all, &made)?;
+            store::put(conn, &made, true, op.now()).await?;
+            record(&op, conn, AuditAction::CategoriesCreate, &made).await?;
+            Ok(Changed { changed: true, item: made })
+        }))
+        .await;
+    forget(op);
+    stored
 }
 
 /// Changes a category. Searches know its names from then on. What changes nothing makes no new version.
@@ -95,22 +120,25 @@ pub async fn create_category(op: &Operation, new: NewCategory) -> Result<Changed
 pub async fn update_category(op: &Operation, key: Category, update: UpdateCategory) -> Result<Changed<CategoryDetail>> {
     op.actor().require(Permission::UsersAdmin)?;
 
-    op.write(unit!(|op, conn| {
-        store::take_turn(conn).await?;
-        let all = store::all(conn).await?;
-        let before = all.iter().find(|category| category.key == key).ok_or_else(|| Error::not_found("category"))?;
-        op.check_version(before.version)?;
-        let mut after = update.apply(before)?;
-        if after == *before {
-            return Ok(Changed { changed: false, item: after });
-        }
-        check_parent(&all, &after)?;
-        after.version += 1;
-        store::put(conn, &after, after.names != before.names, op.now()).await?;
-        record(&op, conn, AuditAction::CategoriesUpdate, &after).await?;
-        Ok(Changed { changed: true, item: after })
-    }))
-    .await
+    let stored = op
+        .write(unit!(|op, conn| {
+            store::take_turn(conn).await?;
+            let all = store::all(conn).await?;
+            let before = all.iter().find(|category| category.key == key).ok_or_else(|| Error::not_found("category"))?;
+            op.check_version(before.version)?;
+            let mut after = update.apply(before)?;
+            if after == *before {
+                return Ok(Changed { changed: false, item: after });
+            }
+            check_parent(&all, &after)?;
+            after.version += 1;
+            store::put(conn, &after, after.names != before.names, op.now()).await?;
+            record(&op, conn, AuditAction::CategoriesUpdate, &after).await?;
+            Ok(Changed { changed: true, item: after })
+        }))
+        .await;
+    forget(op);
+    stored
 }
 
 /// Checks that a category is part of another one that is part of none: there are two levels.

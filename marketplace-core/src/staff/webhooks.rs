@@ -13,7 +13,7 @@ use crate::{
     },
     operations,
     records::webhooks::model::{
-        Delivery, DeliveryFilter, NewWebhook, Redelivered, Redelivery, UpdateWebhook, Webhook, WebhookKind,
+        DeliveryFilter, NewWebhook, Redelivered, Redelivery, UpdateWebhook, Webhook, WebhookDelivery, WebhookKind,
         WebhookWithSecret,
     },
 };
@@ -175,13 +175,13 @@ operations! { "admin webhooks":
 
     /// Try a webhook out: it is sent `webhook.test`.
     TestWebhook = POST "/v1/admin/webhooks/{id}/test" needs WebhooksWrite,
-    (op, id: WebhookId, (): (), _: PlainInput) -> Changed<Delivery> as "What is sent, as it waits" {
+    (op, id: WebhookId, (): (), _: PlainInput) -> Changed<WebhookDelivery> as "What is sent, as it waits" {
         operations::webhooks::test(op, id).await
     }
 
     /// What a webhook was and is to be told, newest first.
     ListDeliveries = GET "/v1/admin/webhooks/{id}/deliveries" needs WebhooksRead,
-    (op, id: WebhookId, list: ListQuery<DeliveryFilter>, (): ()) -> Page<Delivery> as "A page" {
+    (op, id: WebhookId, list: ListQuery<DeliveryFilter>, (): ()) -> Page<WebhookDelivery> as "A page" {
         operations::webhooks::deliveries(op, id, &list.filter, &list.page).await
     }
 

@@ -253,5 +253,5 @@ pub(crate) async fn list_worker_services(
 #[utoipa::path(get, path = "/v1/categories", tag = "market", security(()),
     responses((status = 200, description = "All of them", body = Vec<CategoryInfo>)))]
 pub(crate) async fn list_categories(State(ctx): State<Ctx>) -> Answer<Json<Vec<CategoryInfo>>> {
-    Ok(Json(services::categories(&ctx.app).await?))
+    Ok(Json(services::categories(&ctx.app).await?.to_vec()))
 }

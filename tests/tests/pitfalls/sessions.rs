@@ -251,7 +251,12 @@ async fn every_route_asks_who_is_calling(engine: Engine) {
             seen += 1;
             let mut real = path.clone();
             while let (Some(start), Some(end)) = (real.find('{'), real.find('}')) {
-                let id = if &real[start..=end] == "{kind}" { "selfie" } else { "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d" };
+                let id = match &real[start..=end] {
+                    "{kind}" => "selfie",
+                    "{key}" => "drones",
+                    "{n}" => "1",
+                    _ => "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d",
+                };
                 real.replace_range(start..=end, id);
             }
             let body = match path.rsplit('/').next().unwrap() {
@@ -264,6 +269,8 @@ async fn every_route_asks_who_is_calling(engine: Engine) {
                 "cancel" | "close" | "remove" => json!({ "reason": "other" }),
                 "snooze" => json!({ "until": "2099-01-01T00:00:00Z" }),
                 "test" => json!({ "kind": "words", "value": "scam" }),
+                "categories" => json!({ "key": "drones", "names": { "en": "Drones" } }),
+                "webhooks" => json!({ "url": "https://hooks.example", "kinds": ["job.changed"] }),
                 "rules" => json!({ "kind": "blocked_domain", "value": "blocked.example" }),
                 "notice" => json!({ "content": "Hello from the staff" }),
                 _ => json!({}),

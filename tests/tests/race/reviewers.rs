@@ -1,4 +1,4 @@
-//! A hundred reviewers race on four hundred cases (`MARKETPLACE_TEST_CASES` says how many), as several processes that are
+//! A hundred reviewers race on a hundred and fifty cases (`MARKETPLACE_TEST_CASES` says how many), as several processes that are
 //! killed at random: no case is decided twice, and none is stuck past its claim's expiry.
 
 use marketplace_core::staff::{Connection, ListAttempts, ListAudit, ListQuery, ShowAttempt, StretchQuery, VerifyAudit};
@@ -36,7 +36,7 @@ const SPEED: i64 = 100;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_reviewers_decide_each_case_once() {
-    let cases = std::env::var("MARKETPLACE_TEST_CASES").map_or(400, |count| count.parse().unwrap());
+    let cases = std::env::var("MARKETPLACE_TEST_CASES").map_or(150, |count| count.parse().unwrap());
     for test in testing::live_apps_with(|config| config.limits.uploads = 64).await {
         race(&test, cases).await;
         test.close().await;

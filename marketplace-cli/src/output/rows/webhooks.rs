@@ -1,6 +1,6 @@
 //! Rows of webhooks and of what they are told.
 
-use marketplace_core::webhooks::model::{Delivery, Redelivered, Webhook, WebhookWithSecret};
+use marketplace_core::webhooks::model::{Redelivered, Webhook, WebhookDelivery, WebhookWithSecret};
 
 use super::{names, within};
 use crate::output::{Card, Column, Kind, Order, Row, Timeline, Tone, View};
@@ -80,7 +80,7 @@ impl Row for WebhookWithSecret {
     }
 }
 
-impl Row for Delivery {
+impl Row for WebhookDelivery {
     const COLUMNS: &'static [Column] = &[
         Column::new("ID", "id", Kind::Id),
         Column::new("STATE", "state", Kind::State),

@@ -5,19 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::remote::ClusterStore;
+use super::remote::{ClusterStore, Heard};
 
 /// Pause between two attempts while the store is away.
 const AGAIN: Duration = Duration::from_millis(250);
-
-/// What other servers sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Heard<'a> {
-    /// There may be something new in the log.
-    Look,
-    /// A note, as it was sent.
-    Note(&'a str),
-}
 
 /// The pending wake-up for the other servers; several are merged into one.
 #[derive(Debug, Default)]

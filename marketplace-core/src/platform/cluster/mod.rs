@@ -20,8 +20,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub(crate) use self::bus::Heard;
-pub(crate) use self::remote::{ClusterStore, Login, Penalties, Spent};
+pub(crate) use self::remote::{ClusterStore, Heard, Login, Penalties, Spent};
 use crate::{
     base::error::Result,
     platform::{config::Config, health::Health, load::Waited},

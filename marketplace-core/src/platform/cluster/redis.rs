@@ -24,8 +24,7 @@ use redis::{
 };
 use tokio::{sync::watch, time::timeout};
 
-use super::bus::Heard;
-use super::remote::{ClusterStore, Login, Penalties, Spent};
+use super::remote::{ClusterStore, Heard, Login, Penalties, Spent};
 use crate::{
     base::{
         error::{Error, Result},

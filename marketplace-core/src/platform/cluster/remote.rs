@@ -4,8 +4,16 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
-use super::bus::Heard;
 use crate::{base::error::Result, platform::load::Waited};
+
+/// What other servers sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard<'a> {
+    /// There may be something new in the log.
+    Look,
+    /// A note, as it was sent.
+    Note(&'a str),
+}
 
 /// The result of counting one call against a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

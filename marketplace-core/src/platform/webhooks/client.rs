@@ -96,12 +96,14 @@ pub(crate) struct Client {
     client: OnceLock<reqwest::Client>,
     lookup: Arc<dyn Lookup>,
     settings: Webhooks,
+    /// Connections to one host that are kept for the next request.
+    kept: usize,
 }
 
 impl Client {
-    /// Creates a client that finds addresses with `lookup`.
-    pub fn new(settings: &Webhooks, lookup: Arc<dyn Lookup>) -> Self {
-        Self { client: OnceLock::new(), lookup, settings: settings.clone() }
+    /// Creates a client that finds addresses with `lookup`, and keeps so many connections to a host.
+    pub fn new(settings: &Webhooks, lookup: Arc<dyn Lookup>, kept: usize) -> Self {
+        Self { client: OnceLock::new(), lookup, settings: settings.clone(), kept }
     }
 
     fn client(&self) -> Result<&reqwest::Client, reqwest::Error> {
@@ -115,7 +117,7 @@ impl Client {
             .dns_resolver(Arc::new(guard))
             .connect_timeout(CONNECT)
             .timeout(PATIENCE)
-            .pool_max_idle_per_host(super::TOGETHER)
+            .pool_max_idle_per_host(self.kept)
             .pool_idle_timeout(Duration::from_secs(30))
             .user_agent("marketplace-webhooks")
             .build()?;
@@ -235,7 +237,7 @@ mod tests {
         let settings = |network: &str| Webhooks { allow_http: true, allow_networks: vec![network.parse().unwrap()] };
         // The name leads to the named address first, and elsewhere from then on.
         let lookup = Arc::new(Changing(vec![vec![named], vec![other]], AtomicUsize::new(0)));
-        let client = Client::new(&settings("127.0.0.1"), lookup.clone());
+        let client = Client::new(&settings("127.0.0.1"), lookup.clone(), 1);
         assert_eq!(post(&client, &url).await, Outcome::Taken(204));
         assert_eq!(lookup.1.load(Ordering::SeqCst), 1, "resolved once");
         let Outcome::Failed(failure) = post(&client, &url).await else { panic!("it was sent") };
@@ -245,9 +247,9 @@ mod tests {
         );
         // Of several, only those that are allowed.
         let lookup = Arc::new(Changing(vec![vec![other, named]], AtomicUsize::new(0)));
-        assert_eq!(post(&Client::new(&settings("127.0.0.1"), lookup), &url).await, Outcome::Taken(204));
+        assert_eq!(post(&Client::new(&settings("127.0.0.1"), lookup, 1), &url).await, Outcome::Taken(204));
         // A number is no name, and is checked all the same.
-        let client = Client::new(&settings("127.0.0.2"), Arc::new(SystemLookup));
+        let client = Client::new(&settings("127.0.0.2"), Arc::new(SystemLookup), 1);
         for host in ["127.0.0.1", "[::ffff:127.0.0.1]", "localhost"] {
             assert!(matches!(post(&client, &format!("http://{host}:{port}/")).await, Outcome::Failed(_)), "{host}");
         }
@@ -258,7 +260,7 @@ mod tests {
     async fn only_a_success_counts() {
         crate::platform::tls::install_provider();
         let settings = Webhooks { allow_http: true, allow_networks: vec!["127.0.0.0/8".parse().unwrap()] };
-        let client = Client::new(&settings, Arc::new(SystemLookup));
+        let client = Client::new(&settings, Arc::new(SystemLookup), 1);
         let (target, followed) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
         let to_target: &str =
             format!("HTTP/1.1 307 X\r\nlocation: http://127.0.0.1:{target}/\r\ncontent-length: 0\r\n\r\n").leak();

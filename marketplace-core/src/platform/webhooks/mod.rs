@@ -83,7 +83,7 @@ impl Webhooks {
             sent: AtomicU64::default(),
             backlog: Mutex::default(),
             #[cfg(feature = "webhooks")]
-            client: client::Client::new(&config.webhooks, Arc::new(client::SystemLookup)),
+            client: client::Client::new(&config.webhooks, Arc::new(client::SystemLookup), TOGETHER),
         }
     }
 

@@ -178,7 +178,7 @@ pub(crate) fn check_description(text: &str) -> Result<String, FieldError> {
 /// Something that a webhook is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Delivery {
+pub struct WebhookDelivery {
     /// Its id, `webhook-id` on the wire: the same at every webhook and every try.
     pub id: DeliveryId,
     /// The webhook.

@@ -1,6 +1,6 @@
 //! SQL queries for webhooks, and for what they are told.
 
-use super::model::{Delivery, DeliveryState, DisabledBecause, LEASE, MAX_AGAIN, Webhook, WebhookKind};
+use super::model::{DeliveryState, DisabledBecause, LEASE, MAX_AGAIN, Webhook, WebhookDelivery, WebhookKind};
 use crate::{
     base::{
         error::{Error, Result},
@@ -251,8 +251,8 @@ macro_rules! deliveries {
 }
 
 impl DeliveryRow {
-    fn delivery(self) -> Result<Delivery> {
-        Ok(Delivery {
+    fn delivery(self) -> Result<WebhookDelivery> {
+        Ok(WebhookDelivery {
             id: self.id,
             webhook_id: self.webhook_id,
             kind: self.kind,
@@ -277,7 +277,7 @@ pub(crate) async fn delivery_page(
     state: Option<DeliveryState>,
     before: DeliveryId,
     limit: i64,
-) -> Result<Vec<Delivery>> {
+) -> Result<Vec<WebhookDelivery>> {
     let rows = match state {
         Some(state) => q!(conn => all DeliveryRow,
             deliveries!("state = ($2 || '') AND id < $3 ORDER BY id DESC LIMIT ($4 + 0)"), webhook, state, before, limit)?,
@@ -288,7 +288,11 @@ pub(crate) async fn delivery_page(
 }
 
 /// Returns one thing that an endpoint was told.
-pub(crate) async fn find_delivery(conn: &mut Conn<'_>, webhook: WebhookId, id: DeliveryId) -> Result<Option<Delivery>> {
+pub(crate) async fn find_delivery(
+    conn: &mut Conn<'_>,
+    webhook: WebhookId,
+    id: DeliveryId,
+) -> Result<Option<WebhookDelivery>> {
     q!(conn => opt DeliveryRow, deliveries!("id = $2"), webhook, id)?.map(DeliveryRow::delivery).transpose()
 }
 

@@ -16,8 +16,8 @@ use tokio::{
 
 use super::{
     model::{
-        Delivery, DeliveryFilter, DeliveryState, DisabledBecause, LEASE, MAX_WEBHOOKS, NewWebhook, Redelivery,
-        UpdateWebhook, Webhook, WebhookKind, pause_after,
+        DeliveryFilter, DeliveryState, DisabledBecause, LEASE, MAX_WEBHOOKS, NewWebhook, Redelivery, UpdateWebhook,
+        Webhook, WebhookDelivery, WebhookKind, pause_after,
     },
     queue, *,
 };
@@ -182,7 +182,7 @@ async fn show(app: &App, id: WebhookId) -> Webhook {
 }
 
 /// What a webhook was told, oldest first.
-async fn told(app: &App, id: WebhookId, state: Option<DeliveryState>) -> Vec<Delivery> {
+async fn told(app: &App, id: WebhookId, state: Option<DeliveryState>) -> Vec<WebhookDelivery> {
     let filter = DeliveryFilter { state };
     let page = ops::deliveries(&app.by(&OPERATOR), id, &filter, &PageRequest::first(200)).await.unwrap();
     page.items.into_iter().rev().collect()

@@ -28,7 +28,9 @@ use marketplace_core::{
     text::is_unsafe,
     time::Timestamp,
     tokens::model::{ApiToken, CreatedToken, TokenStatus},
-    webhooks::model::{Delivery, DeliveryState, DisabledBecause, Redelivered, Webhook, WebhookKind, WebhookWithSecret},
+    webhooks::model::{
+        DeliveryState, DisabledBecause, Redelivered, Webhook, WebhookDelivery, WebhookKind, WebhookWithSecret,
+    },
 };
 use serde_json::{Value, json};
 
@@ -298,7 +300,7 @@ fn every_type_knows_its_fields() {
     knows_its_fields(&webhook);
     knows_its_fields(&WebhookWithSecret { webhook, secret: Some("whsec_secret".into()) });
     knows_its_fields(&Redelivered { webhook_id: USER.parse().unwrap(), deliveries: 1, more: false });
-    knows_its_fields(&Delivery {
+    knows_its_fields(&WebhookDelivery {
         id: USER.parse().unwrap(),
         webhook_id: USER.parse().unwrap(),
         kind: WebhookKind::JobChanged,
