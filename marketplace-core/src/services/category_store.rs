@@ -29,8 +29,9 @@ impl Row {
 
 /// Returns every category, in order. There are few.
 pub(super) async fn all(conn: &mut Conn<'_>) -> Result<Vec<CategoryDetail>> {
-    let rows = q!(conn => all Row,
-        "SELECT key, names, parent, position, active, version FROM categories ORDER BY position, key")?;
+    let mut rows = q!(conn => all Row,
+        "SELECT key, names, parent, position, active, version FROM categories ORDER BY key")?;
+    rows.sort_by_key(|row| row.position);
     rows.into_iter().map(Row::detail).collect()
 }
 

@@ -35,7 +35,6 @@ const BOUNDED: &[&str] = &[
     "unnormalised_emails",
     "unindexed_services",
     "rule_hits",
-    "categories",
 ];
 /// Texts that merge two bounded halves under the alias of a table.
 const MERGED: &[&str] = &["messaging/store/pages.rs", "messaging/store/deliver.rs"];

@@ -271,6 +271,7 @@ async fn every_route_asks_who_is_calling(engine: Engine) {
                 "test" => json!({ "kind": "words", "value": "scam" }),
                 "categories" => json!({ "key": "drones", "names": { "en": "Drones" } }),
                 "webhooks" => json!({ "url": "https://hooks.example", "kinds": ["job.changed"] }),
+                "redeliver" => json!({ "since": "2026-01-01T00:00:00Z" }),
                 "rules" => json!({ "kind": "blocked_domain", "value": "blocked.example" }),
                 "notice" => json!({ "content": "Hello from the staff" }),
                 _ => json!({}),
