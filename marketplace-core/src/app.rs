@@ -27,7 +27,7 @@ use crate::{
         rounds::Rounds,
     },
     rules::matcher::RuleCache,
-    services::model::CategoryInfo,
+    services::model::KeptCategories,
     timers::Timers,
 };
 
@@ -76,7 +76,7 @@ pub struct App {
     /// The rules that texts are held against.
     pub(crate) rules: Arc<RuleCache>,
     /// The categories that services can be of, and when they were read.
-    pub(crate) categories: Arc<std::sync::Mutex<Option<(Timestamp, Arc<[CategoryInfo]>)>>>,
+    pub(crate) categories: Arc<std::sync::Mutex<KeptCategories>>,
 }
 
 impl App {

@@ -1,6 +1,6 @@
 //! Categories of services: their keys, and what admins set about each. No SQL, no I/O.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -11,6 +11,7 @@ use crate::{
         ids::Named,
         patch::Patch,
         text::check_line,
+        time::Timestamp,
     },
 };
 
@@ -204,6 +205,9 @@ impl utoipa::ToSchema for Category {
 
 /// Names of a category by language (`en`, `de`, `pt-br`); English is always there.
 pub type Names = BTreeMap<String, String>;
+
+/// The categories that services can be of, and when they were read; `None` when nobody did.
+pub(crate) type KeptCategories = Option<(Timestamp, Arc<[CategoryInfo]>)>;
 
 /// A category that services can be of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -40,6 +40,7 @@ text_enum! {
     }
 }
 
+pub(crate) use super::category::KeptCategories;
 pub use super::category::{Category, CategoryDetail, CategoryInfo, MAX_CATEGORIES, Names, NewCategory, UpdateCategory};
 
 /// A service as its worker writes it. It begins as a draft.
