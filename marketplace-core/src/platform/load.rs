@@ -13,7 +13,7 @@ pub(crate) struct Waits {
     failed: AtomicU64,
 }
 
-/// What [`Waits`] has counted since the program started.
+/// What was counted since the program started.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Waited {
     /// How often somebody waited, whatever came of it.

@@ -22,4 +22,5 @@ pub(crate) mod rounds;
 pub(crate) mod slots;
 pub mod sqlite_url;
 pub mod tls;
+#[cfg_attr(not(feature = "webhooks"), expect(dead_code, reason = "what sends uses it"))]
 pub(crate) mod webhooks;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::{base::error::Result, platform::load::Waited};
 
 /// What other servers sent.
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "nobody is heard without a store"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Heard<'a> {
     /// There may be something new in the log.

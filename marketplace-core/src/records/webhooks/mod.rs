@@ -17,6 +17,7 @@
 //! | sending | `send.rs`, `platform/webhooks` |
 //! | what staff do | [`crate::operations::webhooks`] |
 
+#[cfg_attr(not(feature = "webhooks"), expect(dead_code, reason = "what sends uses it"))]
 pub mod model;
 #[cfg(feature = "webhooks")]
 mod queue;

@@ -26,7 +26,7 @@ use crate::{
 /// audit log says `system`.
 ///
 /// # Errors
-/// `invalid` for a link that does not count; otherwise those of [`appeal`].
+/// `invalid` for a link that does not count; otherwise those of [`appeal`](super::appeal).
 pub async fn appeal_by_link(
     app: &App,
     client: &ClientInfo,
