@@ -1,7 +1,7 @@
 //! Makes the picture of the console in the README from a real one: runs `marketplace demo` in a pseudo-terminal, types
 //! keys, and writes what the screen shows as SVG.
 //!
-//! `cargo run -p marketplace-tests --bin capture -- docs/console.svg 2` (the keys select the screen)
+//! `cargo run -p marketplace-tests --bin capture -- docs/console.svg 2 n` (the keys select the screen)
 
 mod svg;
 
