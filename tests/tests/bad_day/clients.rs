@@ -146,7 +146,7 @@ async fn answers_that_nobody_takes_are_given_up(engine: Engine) {
     // No window for any byte of any answer: each of them stays with the server.
     for _ in 0..30 {
         let mut text = two::preface(&[(4, 0)]);
-        text.extend((0..100).flat_map(|n| two::get(2 * n + 1, "/v1/categories")));
+        text.extend((0..100).flat_map(|n| two::get(2 * n + 1, "/healthz")));
         open.push(say(&server, 1, text).await);
     }
     // And over HTTP/1, from a client whose buffer is full.
