@@ -61,7 +61,7 @@ fn photo(number: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Gives the newest services photos, as their workers would.
+/// Adds photos to the newest services, as their workers would.
 pub(crate) async fn add(app: &App) -> Result<()> {
     let mut reader = app.db.read().await?;
     let newest = q!(&mut reader.conn() => all (ServiceId, UserId, String), [

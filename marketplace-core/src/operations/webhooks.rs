@@ -184,7 +184,7 @@ pub async fn delete(op: &Operation, id: WebhookId) -> Result<Changed<Webhook>> {
     .await
 }
 
-/// Gives a webhook a new secret, which is returned only here. For `overlap` seconds the one before signs too, so that the
+/// Rotates the secret of a webhook; the new one is returned only here. For `overlap` seconds the one before signs too, so that the
 /// receiver can change over; one before that does not any more.
 ///
 /// # Errors
@@ -209,7 +209,7 @@ pub async fn rotate(op: &Operation, id: WebhookId, overlap: u64) -> Result<Chang
     Ok(Changed { changed: true, item: WebhookWithSecret { webhook, secret: (!op.change().dry_run).then_some(shown) } })
 }
 
-/// Has something sent to a webhook to try it out. Returns it as it waits; a moment later it says how that went.
+/// Queues a test delivery to a webhook. Returns it as it waits; a moment later its state shows the result.
 ///
 /// # Errors
 /// `conflict` for one that is switched off; `not_found` when there is no such webhook; `forbidden` without the permission.
@@ -230,7 +230,7 @@ pub async fn test(op: &Operation, id: WebhookId) -> Result<Changed<WebhookDelive
     .await
 }
 
-/// Has one thing sent to a webhook again, or all that failed since a time, the oldest first and at most 1,000. What waits
+/// Queues one delivery to a webhook again, or all that failed since a time, the oldest first and at most 1,000. What waits
 /// anyway stays as it is.
 ///
 /// # Errors

@@ -91,7 +91,7 @@ pub(super) async fn version(conn: &mut Conn<'_>) -> Result<i64> {
     Ok(q!(conn => optval i64, "SELECT n FROM rules_version WHERE one = 1")?.unwrap_or_default())
 }
 
-/// Notes that rules changed. Changes take turns by it.
+/// Increments the version of the rules. Concurrent changes wait for one another here.
 pub(super) async fn note_change(conn: &mut Conn<'_>) -> Result<()> {
     q!(conn => exec,
         "INSERT INTO rules_version (one, n) VALUES (1, 1) ON CONFLICT (one) DO UPDATE SET n = rules_version.n + 1")?;
@@ -168,7 +168,7 @@ pub(crate) async fn hits(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<ReportId
     Ok(q!(conn => vals ReportId, "SELECT id FROM rule_hits ORDER BY id LIMIT ($1 + 0)", limit)?)
 }
 
-/// Takes something that a rule caught; none when somebody else did.
+/// Removes and returns something that a rule caught; `None` when somebody else did.
 pub(crate) async fn take_hit(conn: &mut Conn<'_>, id: ReportId) -> Result<Option<Hit>> {
     Ok(q!(conn => opt Hit,
         "DELETE FROM rule_hits WHERE id = $1 \

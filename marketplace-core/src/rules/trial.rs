@@ -165,7 +165,7 @@ fn tried_rule(op: &Operation, new: &NewRule) -> Result<Rule> {
     Ok(new.checked()?.made(RuleId(Uuid::nil()), op.actor().principal(), op.now()))
 }
 
-/// Puts on record what was shown, by ids.
+/// Records on the audit log what was shown, by ids.
 async fn record(op: &Operation, rule: &Rule, checked: i64, caught: i64, examples: &[RuleExample]) -> Result<()> {
     let shown: Vec<Uuid> = examples.iter().map(|example| example.target_id).collect();
     let metadata = serde_json::json!({

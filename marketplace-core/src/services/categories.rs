@@ -54,7 +54,7 @@ pub async fn categories(app: &App) -> Result<Arc<[CategoryInfo]>> {
     Ok(all)
 }
 
-/// Has the next reader read the categories anew.
+/// Drops the kept categories, so that the next reader reads them anew.
 fn forget(app: &App) {
     *app.categories.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }

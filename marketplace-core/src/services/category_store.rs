@@ -47,7 +47,7 @@ pub(super) async fn is_active(conn: &mut Conn<'_>, key: Category) -> Result<Opti
     Ok(q!(conn => optval bool, "SELECT active FROM categories WHERE key = $1", key)?)
 }
 
-/// Has changes of categories take turns until the end of the transaction. SQLite has only one writer anyway.
+/// Locks out other changes of categories until the end of the transaction. SQLite has only one writer anyway.
 pub(super) async fn take_turn(conn: &mut Conn<'_>) -> Result<()> {
     if let Conn::Pg(_) = conn {
         // The number identifies this lock; no other lock uses it.

@@ -421,7 +421,7 @@ pub(crate) async fn seen(
     Ok(may_see.then_some((service.worker_id, content.title, content.description, photos)))
 }
 
-/// Has the photos of a service stay for staff, whatever becomes of them, as they were reported with it.
+/// Keeps the photos of a service for staff, even if its worker deletes them, as they were reported with it.
 pub(crate) async fn keep_photos(conn: &mut Conn<'_>, id: ServiceId) -> Result<()> {
     photo_store::keep(conn, id).await
 }

@@ -109,13 +109,13 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Notes that the photos of a service are among what was reported.
+/// Marks the photos of a service as reported.
 pub(super) async fn keep(conn: &mut Conn<'_>, service: ServiceId) -> Result<()> {
     q!(conn => exec, "UPDATE service_photos SET reported = TRUE WHERE service_id = $1 AND NOT reported", service)?;
     Ok(())
 }
 
-/// Takes photos from their service. Those that were reported stay for staff; of the others, the files are queued for deletion.
+/// Removes photos from their service. Those that were reported stay for staff; of the others, the files are queued for deletion.
 pub(super) async fn drop_some(conn: &mut Conn<'_>, photos: &[PhotoId], now: Timestamp) -> Result<()> {
     let ids = json::keys(photos);
     q!(conn => exec, [

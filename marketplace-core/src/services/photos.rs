@@ -56,7 +56,7 @@ fn render(bytes: &[u8]) -> Result<Rendered> {
     Ok(Rendered { files, width, height })
 }
 
-/// Puts a photo at a place of a service: in place of the one that is there, or, at the place after the last, as one more. The
+/// Stores a photo at a place of a service: in place of the one that is there, or, at the place after the last, as one more. The
 /// first place is 1. `alt` is the text that stands for it.
 ///
 /// # Errors
@@ -128,7 +128,7 @@ async fn set(
     reload(conn, worker, service.id, op.now()).await
 }
 
-/// Puts the photos of a service in order, with the texts that stand for them, and deletes those that are left out. What changes
+/// Sets the order of a service's photos, with the texts that stand for them, and deletes those that are left out. What changes
 /// nothing makes no new version.
 ///
 /// # Errors

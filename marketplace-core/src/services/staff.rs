@@ -155,7 +155,7 @@ pub(super) async fn lock_any(op: &Operation, conn: &mut Conn<'_>, id: ServiceId)
     Ok((account, service))
 }
 
-/// Tells the worker what was done to a service and why, and writes it down with the note.
+/// Notifies the worker of what was done to a service and why, and records it with the note.
 pub(super) async fn tell(
     op: &Operation,
     conn: &mut Conn<'_>,

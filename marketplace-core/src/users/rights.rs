@@ -30,7 +30,7 @@ pub(super) async fn end_reviews(
     reports::end_claims(op, conn, tokens.into_iter().chain([Principal::user(account.id)])).await
 }
 
-/// Gives back what a member of staff and their tokens are at work on whose sessions are ended: nobody can go on with it.
+/// Releases the claims of a member of staff, and of their tokens, whose sessions are ended.
 pub(super) async fn give_back(op: &Operation, conn: &mut Conn<'_>, account: &Account) -> Result<()> {
     end_reviews(op, conn, account, Some(account.role)).await
 }

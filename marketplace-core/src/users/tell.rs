@@ -8,7 +8,7 @@ use crate::{
     records::webhooks::{self, model::WebhookKind},
 };
 
-/// Tells webhooks of an account's new status.
+/// Emits an account's new status to webhooks.
 pub(super) async fn tell(op: &Operation, conn: &mut Conn<'_>, id: UserId, role: Role, status: Status) -> Result<()> {
     let data = serde_json::json!({ "user_id": id, "role": role, "status": status });
     webhooks::emit(op, conn, WebhookKind::UserChanged, id, data, op.now()).await

@@ -111,7 +111,7 @@ async fn record(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, what: Re
     Ok(())
 }
 
-/// Tells webhooks what was decided about an attempt, at a time: until then it may be undone.
+/// Emits the decision about an attempt to webhooks, due at a time: until then it may be undone.
 async fn tell(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, status: KycStatus, at: Timestamp) -> Result<()> {
     let data = serde_json::json!({
         "attempt_id": attempt.id, "user_id": attempt.user_id, "number": attempt.number, "status": status,

@@ -448,7 +448,7 @@ impl Db {
     }
 }
 
-/// Has statements logged that take longer than `limit`.
+/// Logs statements that take longer than `limit`.
 fn logging_slow<O: ConnectOptions>(options: O, limit: Option<Duration>) -> O {
     match limit {
         Some(limit) => options.log_slow_statements(LevelFilter::Warn, limit),

@@ -63,7 +63,7 @@ pub(crate) async fn emit(
     store::insert(conn, &new, op.now()).await
 }
 
-/// Takes back what was recorded about `subject` and whose time has not come.
+/// Removes the deliveries about `subject` that are not due yet.
 pub(crate) async fn cancel(conn: &mut Conn<'_>, subject: impl Display, now: Timestamp) -> Result<()> {
     store::cancel(conn, &subject.to_string(), now).await
 }

@@ -72,7 +72,7 @@ struct Head {
     first_try_at: Option<Timestamp>,
 }
 
-/// Takes the first of a queue that is due at an endpoint. The try counts from now on, whatever its result, and nobody else takes
+/// Leases the first delivery of a queue that is due at an endpoint. The attempt counts from now on, whatever its result, and nobody else takes
 /// anything of that queue for [`LEASE`].
 pub(super) async fn take(app: &App, webhook: WebhookId) -> Result<Option<Taken>> {
     let (now, keys) = (app.now(), app.keys.clone());
@@ -138,7 +138,7 @@ async fn set_next(conn: &mut Conn<'_>, webhook: WebhookId, subject: &str, at: Ti
     Ok(())
 }
 
-/// Has the next of a locked queue sent when its time comes.
+/// Schedules the next delivery of a locked queue.
 async fn go_on(conn: &mut Conn<'_>, webhook: WebhookId, subject: &str, next: Option<Head>) -> Result<()> {
     if let Some(head) = next {
         return set_next(conn, webhook, subject, head.not_before).await;
@@ -197,7 +197,7 @@ pub(super) async fn finish(app: &App, taken: Taken, ended: Ended) -> Result<()> 
         .await
 }
 
-/// Notes that an endpoint failed, and switches it off when it has failed for long enough, or wants no more.
+/// Records that an endpoint failed, and disables it when it has failed for long enough, or wants no more.
 async fn failed(op: &Operation, conn: &mut Conn<'_>, taken: &Taken, ended: &Ended) -> Result<()> {
     let (now, id) = (op.now(), taken.webhook);
     if !taken.is_failing {

@@ -53,7 +53,7 @@ pub(crate) async fn insert_for(conn: &mut Conn<'_>, webhook: WebhookId, new: &Ne
     wake(conn, webhook, &new.subject, new.not_before).await
 }
 
-/// Has the first of a queue tried at a time, or soon after: what is being sent just now is not disturbed.
+/// Schedules the first delivery of a queue at a time, or soon after: what is being sent just now is not disturbed.
 async fn wake(conn: &mut Conn<'_>, webhook: WebhookId, subject: &str, at: Timestamp) -> Result<()> {
     q!(conn => exec,
         "INSERT INTO webhook_queues (webhook_id, subject, next_at) VALUES ($1, $2, $3) \
@@ -63,7 +63,7 @@ async fn wake(conn: &mut Conn<'_>, webhook: WebhookId, subject: &str, at: Timest
     Ok(())
 }
 
-/// Has what waits for an endpoint tried soon, and for as long as if it had not been tried.
+/// Schedules what waits for an endpoint after one lease at the latest, with the attempts of a new delivery.
 pub(crate) async fn begin_anew(conn: &mut Conn<'_>, webhook: WebhookId, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "UPDATE webhook_deliveries SET not_before = $2, attempts = 0, first_try_at = NULL \
@@ -72,7 +72,7 @@ pub(crate) async fn begin_anew(conn: &mut Conn<'_>, webhook: WebhookId, now: Tim
     Ok(())
 }
 
-/// Takes back what is about `subject` and whose time has not come. Its queues find out when they look.
+/// Removes the deliveries about `subject` that are not due yet. Its queues find out when they look.
 pub(crate) async fn cancel(conn: &mut Conn<'_>, subject: &str, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "DELETE FROM webhook_deliveries WHERE subject = $1 AND state = 'waiting' AND attempts = 0 AND not_before > $2",
@@ -307,7 +307,7 @@ pub(crate) async fn failed_since(
          ORDER BY id LIMIT ($3 + 0)", webhook, first, MAX_AGAIN + 1)?)
 }
 
-/// Has something sent again that is not waiting, as if it had not been tried.
+/// Queues a delivery again that is not waiting, with the attempts of a new one.
 pub(crate) async fn send_again(
     conn: &mut Conn<'_>,
     webhook: WebhookId,

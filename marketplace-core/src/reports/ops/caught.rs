@@ -22,7 +22,7 @@ const BATCH: i64 = 200;
 /// Reports by the system that a case takes: staff know by then.
 const MOST: i64 = 20;
 
-/// Makes reports of what rules caught. Doing it twice, or on two servers, makes no second one. Returns how many things were done.
+/// Files reports about what rules caught. Doing it twice, or on two servers, files no second one. Returns the number of reports.
 ///
 /// # Errors
 /// `unavailable` when the database cannot be used.

@@ -140,7 +140,7 @@ async fn record(op: &Operation, conn: &mut Conn<'_>, case: &Case, what: Record) 
     audit::append(op, conn, entry).await
 }
 
-/// Tells webhooks what was decided about a case, at a time: until then it may be undone.
+/// Emits the decision about a case to webhooks, due at a time: until then it may be undone.
 async fn tell_webhooks(
     op: &Operation,
     conn: &mut Conn<'_>,

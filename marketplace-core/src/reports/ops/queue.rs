@@ -28,7 +28,7 @@ use crate::{
     timers::Queue,
 };
 
-/// Notes since when the oldest case waits, for the metrics.
+/// Records since when the oldest case waits, for the metrics.
 pub(crate) async fn note_oldest(app: &App) -> Result<()> {
     let mut reader = app.db.read().await?;
     let oldest = store::oldest(&mut reader.conn(), app.now()).await?;

@@ -23,7 +23,7 @@ const HEAD_START: Duration = Duration::from_millis(300);
 
 /// The limit that shows whether settings of connections arrive.
 const IDLE_KEY: &str = "idle_in_transaction_session_timeout";
-/// Tells connections of PostgreSQL apart.
+/// Returns another number for each connection to PostgreSQL.
 const PID: &str = "SELECT pg_backend_pid()";
 /// What to do about a pooler.
 const POOLER: &str = "a pooler is in between that gives each transaction another connection: set it to transaction, or use \
