@@ -158,7 +158,9 @@ impl RuleCache {
     /// Returns the rules, unless they may be out of date.
     pub fn fresh(&self, now: Timestamp) -> Option<Arc<Compiled>> {
         let held = self.held();
-        held.as_ref().filter(|held| now < held.read_at + Self::FRESH).map(|held| Arc::clone(&held.rules))
+        // A clock that was set back must not keep them.
+        let is_fresh = |held: &&Held| held.read_at <= now && now < held.read_at + Self::FRESH;
+        held.as_ref().filter(is_fresh).map(|held| Arc::clone(&held.rules))
     }
 
     /// Returns the rules as they were last read, with their version.
@@ -197,6 +199,15 @@ mod tests {
 
     fn broken(rules: &Compiled, text: &str) -> Vec<String> {
         rules.broken_by(RulePlace::Messages, text).into_iter().map(|rule| rule.value.clone()).collect()
+    }
+
+    #[test]
+    fn rules_are_fresh_for_a_second_also_when_the_clock_is_set_back() {
+        let (cache, at) = (RuleCache::default(), Timestamp::from_micros(10_000_000));
+        cache.keep(&Arc::new(compiled(&[])), 1, at);
+        let is_fresh = [9_999_999, 10_000_000, 10_999_999, 11_000_000]
+            .map(|now| cache.fresh(Timestamp::from_micros(now)).is_some());
+        assert_eq!(is_fresh, [false, true, true, false]);
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub async fn categories(app: &App) -> Result<Arc<[CategoryInfo]>> {
     let now = app.now();
     let kept = app.categories.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some((read_at, all)) = kept
+        && read_at <= now // A clock that was set back must not keep them.
         && now.since(read_at) < FRESH
     {
         return Ok(all);
