@@ -22,9 +22,11 @@ use crate::{
         ids::{SessionId, UserId, uuid_v7},
         page::{Page, PageRequest, TimeCursor},
         permission::Permission,
+        principal::Principal,
         random,
         time::Timestamp,
     },
+    claims,
     operation::Operation,
     platform::{
         access_token::{self as token, ACCESS, Claims},
@@ -271,6 +273,7 @@ async fn judged(op: &Operation, conn: &mut Conn<'_>, presented: Option<Presented
     if verdict == Verdict::Stolen {
         store::revoke(conn, session, found.account.id, now).await?;
         events::append(op, conn, EventKind::SessionRevoked, &session.to_string(), Some(found.account.id)).await?;
+        end_work(op, conn, &found.account).await?;
         tracing::warn!(%session, "an old refresh token was used again; the session was ended");
         return Ok(Judged::Ended);
     }
@@ -311,8 +314,17 @@ pub async fn revoke_session(op: &Operation, session: SessionId) -> Result<()> {
     end(op, Some(session)).await
 }
 
+/// Gives back what a member of staff has claimed, once they have no session left in which to go on with it.
+pub(crate) async fn end_work(op: &Operation, conn: &mut Conn<'_>, account: &Account) -> Result<()> {
+    if !account.role.is_staff() || store::is_logged_in(conn, account.id, op.now()).await? {
+        return Ok(());
+    }
+    claims::give_back(op, conn, &[Principal::user(account.id)]).await
+}
+
 async fn end(op: &Operation, session: Option<SessionId>) -> Result<()> {
-    let user = op.actor().require_session()?.account.id;
+    let account = op.actor().require_session()?.account.clone();
+    let user = account.id;
 
     op.write(unit!(|op, c| {
         match session {
@@ -321,7 +333,8 @@ async fn end(op: &Operation, session: Option<SessionId>) -> Result<()> {
             Some(_) => return Err(Error::not_found("session")),
         }
         let target = session.map_or_else(|| user.to_string(), |session| session.to_string());
-        events::append(&op, c, EventKind::SessionRevoked, &target, Some(user)).await
+        events::append(&op, c, EventKind::SessionRevoked, &target, Some(user)).await?;
+        end_work(&op, c, &account).await
     }))
     .await?;
     tracing::info!(%user, session = session.map(tracing::field::display), "logged out");
