@@ -252,8 +252,8 @@ fn a_disk_that_is_full_in_the_middle_leaves_no_half_file() {
     fs::create_dir(place.path("pages")).unwrap();
     let before = below(place.folder.path());
     let ro = "--db 'data/marketplace.db?mode=ro'";
-    for line in [format!("db backup half.bak {ro}"), "man pages".into()] {
-        let failed = limited(&place, 16, &line);
+    for (blocks, line) in [(16, format!("db backup half.bak {ro}")), (4, "man pages".into())] {
+        let failed = limited(&place, blocks, &line);
         assert!(matches!(code(&failed), 1 | 7), "{line}: {}", err(&failed));
         assert!(err(&failed).starts_with("error: "), "{line}: {}", err(&failed));
         let left: Vec<_> = below(place.folder.path()).into_iter().filter(|path| !before.contains(path)).collect();

@@ -240,13 +240,13 @@ fn own_numbers(area: Rect, buf: &mut Buffer, ctx: &Ctx, reviewers: &[SeriesRow],
     let theirs = median(reviewers.iter().filter(|row| !row.mine).filter_map(|row| row.worked.median_seconds));
     let theirs = theirs.map_or_else(|| "–".to_owned(), shown);
     let inner = rows::pane(area, buf, ctx.theme, &format!("You, {span}"), "", false);
-    let whole = format!("undone {undone} · median {took}, others {theirs}");
+    let whole = format!("undone {undone} · median {took}, theirs {theirs}");
     let room = usize::from(inner.width);
     // The time first, and what there is room for.
     let lines = if text::width(&whole) <= room {
         vec![whole]
     } else {
-        vec![format!("median {took}"), format!("others {theirs}"), format!("undone {undone}")]
+        vec![format!("median {took}"), format!("theirs {theirs}"), format!("undone {undone}")]
     };
     let lines: Vec<_> = lines.into_iter().take(usize::from(inner.height.saturating_sub(2)).max(1)).collect();
     for (row, line) in (0..).zip(&lines) {

@@ -59,7 +59,9 @@ pub(super) fn require_place(path: &Path) -> Result<()> {
         }
         Err(_) => return Ok(()),
     };
-    let what = if kind.is_fifo() {
+    let what = if kind.is_dir() {
+        "a folder"
+    } else if kind.is_fifo() {
         "a pipe"
     } else if kind.is_socket() {
         "a socket"
@@ -139,7 +141,6 @@ pub(super) fn missing(path: &Path, contents: Contents) -> Error {
             );
         }
         Contents::Empty | Contents::Ours => format!("{shown} is a database without a marketplace in it"),
-        Contents::Nothing if path.is_dir() => format!("{shown} is a folder, and no database"),
         Contents::Nothing if path.exists() => format!("{shown} is empty, and no database"),
         Contents::Nothing => format!("there is no database at {shown}"),
     };
