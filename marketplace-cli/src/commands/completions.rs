@@ -23,9 +23,14 @@ use crate::{args::Globals, context::Context, failure::Outcome, find::Findable, p
 const ASKS: &str = "MARKETPLACE_COMPLETE";
 /// Ids that are offered, the newest ones.
 const IDS: u16 = 50;
-/// Verbs whose ids are in no list of their own: photos, messages, and what is new.
-const NOT_LISTED: [(&str, &str); 4] =
-    [("services", "photo"), ("services", "remove-photo"), ("threads", "remove-message"), ("categories", "create")];
+/// Verbs whose ids are in no list that is looked at here: photos, messages, own sessions, and what is new.
+const NOT_LISTED: [(&str, &str); 5] = [
+    ("services", "photo"),
+    ("services", "remove-photo"),
+    ("threads", "remove-message"),
+    ("auth", "revoke-session"),
+    ("categories", "create"),
+];
 /// How long a shell waits for ids at most.
 const PATIENCE: Duration = Duration::from_secs(2);
 

@@ -6,18 +6,19 @@ mod response_timer;
 mod session;
 mod signup;
 mod sockets;
+mod work;
 
 pub use email::{change_email, confirm_email};
 pub use passwords::{change_password, forgot_password, reset_password};
 pub(crate) use passwords::{check_own_password, lock_checked};
 #[cfg(feature = "oidc")]
 pub(crate) use session::Opening;
-pub(crate) use session::end_work;
 pub use session::{authenticate, login, login_with, logout, logout_all, refresh, revoke_session, sessions};
 pub(crate) use signup::owner_of_link;
 pub use signup::{delete_own_data, resend_verification, signup, verify_email};
 pub use sockets::{SocketTicket, TICKET, issue_ticket, live_sessions, redeem_ticket};
 pub(crate) use sockets::{drop_tickets, prune_tickets};
+pub(crate) use work::end_work;
 
 use std::time::Duration;
 

@@ -4,10 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
-use super::super::{
-    ClientInfo, Proof, SessionView, Tokens,
-    refresh::{self, Presented, Uses, Verdict},
-    store, totp,
+use super::{
+    super::{
+        ClientInfo, Proof, SessionView, Tokens,
+        refresh::{self, Presented, Uses, Verdict},
+        store, totp,
+    },
+    end_work,
 };
 use crate::{
     accounts::{
@@ -22,11 +25,9 @@ use crate::{
         ids::{SessionId, UserId, uuid_v7},
         page::{Page, PageRequest, TimeCursor},
         permission::Permission,
-        principal::Principal,
         random,
         time::Timestamp,
     },
-    claims,
     operation::Operation,
     platform::{
         access_token::{self as token, ACCESS, Claims},
@@ -312,14 +313,6 @@ pub async fn logout_all(op: &Operation) -> Result<()> {
 pub async fn revoke_session(op: &Operation, session: SessionId) -> Result<()> {
     op.actor().require(Permission::OwnAccount)?;
     end(op, Some(session)).await
-}
-
-/// Gives back what a member of staff has claimed, once they have no session left in which to go on with it.
-pub(crate) async fn end_work(op: &Operation, conn: &mut Conn<'_>, account: &Account) -> Result<()> {
-    if !account.role.is_staff() || store::is_logged_in(conn, account.id, op.now()).await? {
-        return Ok(());
-    }
-    claims::give_back(op, conn, &[Principal::user(account.id)]).await
 }
 
 async fn end(op: &Operation, session: Option<SessionId>) -> Result<()> {
