@@ -7,6 +7,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use marketplace_core::time::{Clock, SystemClock, Timestamp};
+use serde::Deserialize;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -190,6 +191,35 @@ pub fn moment_ahead(text: &str) -> Result<Timestamp, String> {
         Ok(seconds) => Ok(SystemClock.now() + Duration::from_secs(seconds)),
         Err(_) => moment(text).map_err(|_| "not a time, such as 3h, 2d, 2026-03-02 or 2026-03-02T10:00:00Z".into()),
     }
+}
+
+/// A time to come, as a line of a batch has it: like the flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Ahead(pub Timestamp);
+
+impl TryFrom<String> for Ahead {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        moment_ahead(&text).map(Self)
+    }
+}
+
+/// A time to come, or `now`: none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct AheadOrNow(pub Option<Timestamp>);
+
+impl TryFrom<String> for AheadOrNow {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        ahead_or_now(&text)
+    }
+}
+
+/// Parses a time to come, or `now`.
+pub fn ahead_or_now(text: &str) -> Result<AheadOrNow, String> {
+    if text.trim() == "now" { Ok(AheadOrNow(None)) } else { moment_ahead(text).map(|at| AheadOrNow(Some(at))) }
 }
 
 /// Parses a typed id.

@@ -698,6 +698,7 @@ pub struct Preview<'a, T> {
 
 impl<T: Row> Row for Preview<'_, T> {
     const COLUMNS: &'static [Column] = T::COLUMNS;
+    const HAS_PEOPLE: bool = T::HAS_PEOPLE;
     fn id() -> String {
         T::id()
     }

@@ -8,13 +8,14 @@ use marketplace_core::{
     actor::{Actor, Operator},
     app::App,
     config::{Config, Secret},
-    platform::sqlite_url::SqliteUrl,
+    platform::{input_file, sqlite_url::SqliteUrl},
 };
 
 use crate::{
     args::Globals,
     context::Context,
     failure::{Failure, Outcome},
+    people,
     profile::{self, SettingsFile},
     remote::{Credentials, Remote, TokenFile, check_base},
 };
@@ -183,7 +184,7 @@ pub fn outside_token() -> Outcome<Option<String>> {
 /// Reads a file with a token; no more of it than a token can have.
 fn read_token(file: &str) -> std::io::Result<String> {
     let mut text = String::new();
-    std::fs::File::open(file)?.take(4_096).read_to_string(&mut text)?;
+    input_file::open(Path::new(file))?.take(4_096).read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -277,6 +278,10 @@ impl Context {
         };
         // The first one stays: a command works on one system.
         let _ = self.connection.set(api.clone());
+        let people = &self.out.view.people;
+        if people.are_missing() {
+            people.learn(people::load(&api).await);
+        }
         Ok(api)
     }
 }

@@ -21,6 +21,7 @@ pub mod failure;
 pub mod files;
 pub mod find;
 pub mod output;
+pub mod people;
 pub mod profile;
 pub mod remote;
 pub mod report;
@@ -80,6 +81,8 @@ pub fn main() -> ExitCode {
         Err(error) => return ExitCode::from(report(&error.into(), style)),
     };
     let outcome = runtime.block_on(async {
+        // A file that grows beyond a limit of the system is an error like a full disk, and no signal that ends the program.
+        let _too_large = outgrown();
         let outcome = tokio::select! {
             biased;
             outcome = commands::run(cli.noun, &context) => outcome,
@@ -93,6 +96,13 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => ExitCode::from(report(&failure, style)),
     }
+}
+
+/// Takes the signal of a file that grows too large, as long as the returned value lives: the write then fails.
+#[cfg(unix)]
+fn outgrown() -> Option<tokio::signal::unix::Signal> {
+    let kind = tokio::signal::unix::SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    tokio::signal::unix::signal(kind).ok()
 }
 
 /// Prints help and version to stdout with exit code 0; everything else is a usage error, in the form of our own errors.

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use marketplace_core::platform::input_file;
 use serde::{Deserialize, Serialize};
 use toml_edit::{DocumentMut, Item, Table, value};
 
@@ -45,7 +46,7 @@ pub enum Zone {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Console {
-    /// How pictures are drawn: `auto`, `kitty`, `iterm2`, `sixel`, `halfblocks`.
+    /// How pictures are drawn: `auto`, `kitty`, `iterm2`, `sixel`, `octants`, `sextants`, `halfblocks`.
     pub images: Option<String>,
     /// The theme: `dark`, `light`, `contrast` or `16`.
     pub theme: Option<String>,
@@ -151,7 +152,7 @@ impl SettingsFile {
 
     /// Opens the file at a path; a missing file counts as empty.
     pub fn at(path: &Path) -> Outcome<Self> {
-        let text = match std::fs::read_to_string(path) {
+        let text = match input_file::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => {

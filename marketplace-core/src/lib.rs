@@ -119,6 +119,7 @@ pub mod records;
 
 pub mod accounts;
 pub mod auth;
+mod claims;
 pub mod jobs;
 pub mod kyc;
 pub mod messaging;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use marketplace_core::platform::input_file;
 use reqwest::{
     Method,
     header::{HeaderMap, HeaderName, HeaderValue},
@@ -167,7 +168,7 @@ fn read(path: &Path) -> Outcome<Vec<u8>> {
     let read = if is_stdout(path) {
         std::io::stdin().lock().take(MAX_BODY + 1).read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(MAX_BODY + 1).read_to_end(&mut bytes))
+        input_file::open(path).and_then(|file| file.take(MAX_BODY + 1).read_to_end(&mut bytes))
     };
     match read {
         Ok(_) if bytes.len() as u64 > MAX_BODY => {

@@ -9,18 +9,28 @@ use clap_complete::{
     env::Shells,
 };
 use marketplace_core::{
-    error::Error,
-    ids::{AttemptId, JobId, MailId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId, WebhookId},
+    audit::AuditFilter,
+    error::{Error, Result},
+    ids::{AttemptId, CaseId, JobId, MailId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId, WebhookId},
     page::PageRequest,
+    staff::{Connection, ListAudit, ListCategories, ListQuery},
 };
 
 use super::schema::{self, What};
-use crate::{args::Globals, context::Context, failure::Outcome, find::Findable, profile::SettingsFile};
+use crate::{args::Globals, context::Context, failure::Outcome, find::Findable, people, profile::SettingsFile};
 
 /// The variable with which a shell asks.
 const ASKS: &str = "MARKETPLACE_COMPLETE";
 /// Ids that are offered, the newest ones.
 const IDS: u16 = 50;
+/// Verbs whose ids are in no list that is looked at here: photos, messages, own sessions, and what is new.
+const NOT_LISTED: [(&str, &str); 5] = [
+    ("services", "photo"),
+    ("services", "remove-photo"),
+    ("threads", "remove-message"),
+    ("auth", "revoke-session"),
+    ("categories", "create"),
+];
 /// How long a shell waits for ids at most.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -58,7 +68,11 @@ pub fn answer(program: impl Fn() -> Command) -> Option<ExitCode> {
 fn completing(program: Command) -> Command {
     program.mut_args(general).mut_subcommands(|noun| {
         let name = noun.get_name().to_owned();
-        noun.mut_subcommands(|verb| verb.mut_args(|arg| of_noun(&name, arg))).mut_args(|arg| of_noun(&name, arg))
+        noun.mut_subcommands(|verb| {
+            let verb_name = verb.get_name().to_owned();
+            verb.mut_args(|arg| of_noun(&name, &verb_name, arg))
+        })
+        .mut_args(|arg| of_noun(&name, "", arg))
     })
 }
 
@@ -70,7 +84,10 @@ fn general(arg: Arg) -> Arg {
     }
 }
 
-fn of_noun(noun: &str, arg: Arg) -> Arg {
+fn of_noun(noun: &str, verb: &str, arg: Arg) -> Arg {
+    if NOT_LISTED.contains(&(noun, verb)) && matches!(arg.get_id().as_str(), "id" | "ids" | "key") {
+        return general(arg);
+    }
     let completer = match (noun, arg.get_id().as_str()) {
         (_, "sort") => ArgValueCompleter::new(fields),
         ("profile", "name") => ArgValueCompleter::new(profiles),
@@ -82,7 +99,12 @@ fn of_noun(noun: &str, arg: Arg) -> Arg {
         ("kyc", "id" | "ids") => ids::<AttemptId>(),
         ("jobs", "id" | "ids") => ids::<JobId>(),
         ("reviews", "id" | "ids") => ids::<ReviewId>(),
-        ("rules", "ids") => ids::<RuleId>(),
+        ("reports", "id" | "ids") => ids::<CaseId>(),
+        ("audit", "seq" | "from") => newest(numbers),
+        ("audit", "target") => ids::<UserId>(),
+        ("categories", "key" | "parent") => newest(categories),
+        (_, "assigned_to" | "claimed_by" | "actor" | "to") => newest(colleagues),
+        ("rules", "id" | "ids") => ids::<RuleId>(),
         ("tokens", "ids") => ids::<TokenId>(),
         ("webhooks", "id" | "ids") => ids::<WebhookId>(),
         ("mail", "id" | "ids") => ids::<MailId>(),
@@ -121,13 +143,42 @@ fn fields(current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Offers the newest ids, of the system that the line or the profile names.
 fn ids<I: Findable>() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| {
+    newest(async |api: Connection| {
+        let page = I::page(&api, 0, &PageRequest::first(IDS)).await?;
+        Ok(page.items.iter().map(ToString::to_string).collect())
+    })
+}
+
+/// Returns the newest numbers of the audit log.
+async fn numbers(api: Connection) -> Result<Vec<String>> {
+    let page = ListQuery::new(&AuditFilter::default(), &PageRequest::first(IDS));
+    let rows = api.call::<ListAudit>((), page, ()).await?;
+    Ok(rows.items.iter().map(|row| row.seq.to_string()).collect())
+}
+
+/// Returns the keys of all categories.
+async fn categories(api: Connection) -> Result<Vec<String>> {
+    Ok(api.call::<ListCategories>((), (), ()).await?.items.iter().map(|row| row.key.to_string()).collect())
+}
+
+/// Returns the names by which colleagues are found.
+async fn colleagues(api: Connection) -> Result<Vec<String>> {
+    let people = people::load(&api).await.into_iter();
+    let mut names: Vec<String> =
+        people.filter(|(principal, _)| principal.user_id().is_some()).map(|(_, name)| name).collect();
+    names.insert(0, "me".into());
+    Ok(names)
+}
+
+/// Offers what a look at the system that the line or the profile names brings.
+fn newest(look: impl AsyncFn(Connection) -> Result<Vec<String>> + Send + Sync + 'static) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |current: &OsStr| {
         let newest = async {
             let context = Context::new(globals(&words())).ok()?;
             let api = context.connect().await.ok()?;
-            let page = I::page(&api, 0, &PageRequest::first(IDS)).await.ok()?;
+            let found = look(api).await.ok()?;
             context.close().await;
-            Some(page.items.iter().map(ToString::to_string).collect::<Vec<_>>())
+            Some(found)
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let found = runtime.ok().and_then(|runtime| {
@@ -160,6 +211,27 @@ fn globals(words: &[String]) -> Globals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whatever a command takes by an id or a number, a shell can offer.
+    #[test]
+    fn every_id_is_completed() {
+        use clap::CommandFactory;
+        let program = completing(crate::commands::Cli::command());
+        let mut missing = Vec::new();
+        for noun in program.get_subcommands() {
+            for verb in noun.get_subcommands() {
+                for arg in verb.get_arguments() {
+                    let id = arg.get_id().as_str();
+                    let is_one = matches!(id, "id" | "ids" | "seq" | "key") || id.ends_with("_id");
+                    let is_listed = !NOT_LISTED.contains(&(noun.get_name(), verb.get_name()));
+                    if is_one && is_listed && arg.get::<ArgValueCompleter>().is_none() {
+                        missing.push(format!("{} {} {id}", noun.get_name(), verb.get_name()));
+                    }
+                }
+            }
+        }
+        assert!(missing.is_empty(), "{missing:?}");
+    }
 
     #[test]
     fn a_line_names_its_system() {

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, path::Path};
 
 use clap::Subcommand;
-use marketplace_core::config::{ENV_PREFIX, Secret};
+use marketplace_core::{
+    config::{ENV_PREFIX, Secret},
+    platform::input_file,
+};
 use serde::Serialize;
 use toml_edit::{DocumentMut, Item};
 
@@ -114,7 +117,7 @@ fn chosen_by(context: &Context, target: &Target) -> String {
 
 /// Collects the settings of a file, each with its line.
 fn from_file(path: &Path, set: &mut BTreeMap<String, (String, String)>) -> Outcome {
-    let text = std::fs::read_to_string(path)?;
+    let text = input_file::read_to_string(path)?;
     let document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
         Failure::usage(format!("{}: {error}", path.display()), "correct the file with an editor")
     })?;

@@ -14,18 +14,20 @@ use marketplace_core::{
         model::{Decision, DecisionKind, DocumentType, FileKind, KycCase, KycFilter, KycReason, KycSummary, Triage},
         status::KycStatus,
     },
-    time::Timestamp,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
-use super::open;
+use super::{
+    moves::{AssignLine, PlainLine, SnoozeLine, assignee},
+    open,
+};
 use crate::{
-    args::{BatchArgs, ChangeArgs, Format, Range, moment_ahead, one_of},
+    args::{AheadOrNow, BatchArgs, ChangeArgs, Format, Range, ahead_or_now, one_of},
     change::Care,
     context::Context,
     failure::{Failure, Outcome},
     files::require_place,
-    find::{Ref, colleague, colleagues, optional, reference},
+    find::{Ref, colleagues, optional, reference},
 };
 
 /// What can be done with identity checks.
@@ -128,7 +130,8 @@ pub enum Verb {
         change: ChangeArgs,
     },
     /// Set cases aside until a time, when they come back by themselves
-    #[command(after_help = "Examples:\n  \
+    #[command(after_help = "Lines of --stdin may override: until, note.\n\n\
+        Examples:\n  \
         marketplace kyc snooze 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --until 4h --yes\n  \
         marketplace kyc snooze 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --until now --yes")]
     Snooze {
@@ -136,14 +139,15 @@ pub enum Verb {
         #[command(flatten)]
         batch: BatchArgs,
         /// Until when, at most 30 days away: 4h, 2d, 2026-03-02 or 2026-03-02T10:00:00Z; `now` takes them up again
-        #[arg(long, value_name = "TIME", value_parser = until)]
-        until: Until,
+        #[arg(long, alias = "for", value_name = "TIME", required_unless_present = "stdin", value_parser = ahead_or_now)]
+        until: Option<AheadOrNow>,
         /// How the change is made.
         #[command(flatten)]
         change: ChangeArgs,
     },
     /// Give cases to a colleague
-    #[command(after_help = "Examples:\n  \
+    #[command(after_help = "Lines of --stdin may override: to, note.\n\n\
+        Examples:\n  \
         marketplace kyc assign 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --to lea@example.org --yes\n  \
         marketplace kyc assign 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --to nobody --yes")]
     Assign {
@@ -151,8 +155,8 @@ pub enum Verb {
         #[command(flatten)]
         batch: BatchArgs,
         /// To whom: me, an address, an id or a name; `nobody` gives them back to everybody
-        #[arg(long, value_name = "WHO")]
-        to: String,
+        #[arg(long, value_name = "WHO", required_unless_present = "stdin")]
+        to: Option<String>,
         /// How the change is made.
         #[command(flatten)]
         change: ChangeArgs,
@@ -231,10 +235,10 @@ pub struct Claiming {
 }
 
 impl Claiming {
-    fn change(&self, line: NoteOverride) -> Change {
+    fn change(&self, line: ClaimLine) -> Change {
         let Self { reason, change } = self;
         let note = line.note.or_else(|| change.note.clone());
-        Change { reason: *reason, note, dry_run: change.dry_run, ..Change::default() }
+        Change { reason: line.reason.or(*reason), note, dry_run: change.dry_run, ..Change::default() }
     }
 }
 
@@ -286,7 +290,8 @@ impl From<OneOrMany> for Vec<KycReason> {
 /// The values that a line of a batch of claims may give for its item.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct NoteOverride {
+struct ClaimLine {
+    reason: Option<RestrictionReason>,
     note: Option<String>,
 }
 
@@ -334,7 +339,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::Next { empty, claiming } => {
             context.check_change::<KycCase>(&claiming.change)?;
             context.require_consent(&claiming.change)?;
-            let asked = claiming.change(NoteOverride::default());
+            let asked = claiming.change(ClaimLine::default());
             let next = context.connect().await?.call::<ClaimNextAttempt>((), (), asked.clone()).await?;
             if let Some(case) = next {
                 return context.print_change(&case, &claiming.change);
@@ -350,19 +355,19 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::Undo { batch, claiming } => {
             claims(context, "Undo the decision on", &batch, &claiming, AdminCall::Undo).await
         }
-        Verb::Skip { batch, change } => triage(context, "Skip", &batch, &change, Triage::Skip).await,
-        Verb::Snooze { batch, until: Until(until), change } => {
-            triage(context, "Set aside", &batch, &change, Triage::Snooze { until }).await
+        Verb::Skip { batch, change } => triage(context, "Skip", &batch, &change, Plainly(Triage::Skip)).await,
+        Verb::Escalate { batch, change } => {
+            triage(context, "Escalate", &batch, &change, Plainly(Triage::Escalate)).await
         }
+        Verb::Snooze { batch, until, change } => triage(context, "Set aside", &batch, &change, Snoozing(until)).await,
         Verb::Assign { batch, to, change } => {
             context.check_change::<KycCase>(&change)?;
-            let to = match to.trim() {
-                "nobody" => None,
-                who => Some(colleague(&context.connect().await?, who).await?),
+            let to = match to {
+                Some(to) => Some(assignee(&context.connect().await?, &to).await?),
+                None => None,
             };
-            triage(context, "Assign", &batch, &change, Triage::Assign { to }).await
+            triage(context, "Assign", &batch, &change, Assigning(to)).await
         }
-        Verb::Escalate { batch, change } => triage(context, "Escalate", &batch, &change, Triage::Escalate).await,
         Verb::Approve(deciding) => decide(context, DecisionKind::Approve, deciding).await,
         Verb::Retry(deciding) => decide(context, DecisionKind::Retry, deciding).await,
         Verb::Reject(deciding) => decide(context, DecisionKind::Reject, deciding).await,
@@ -393,7 +398,7 @@ enum AdminCall {
 async fn claims(context: &Context, verb: &str, batch: &BatchArgs, claiming: &Claiming, call: AdminCall) -> Outcome {
     let api = context.connect_to_change::<KycCase>(batch, &claiming.change).await?;
     let describe = async |id: AttemptId| Ok(id.to_string());
-    let apply = async |id: AttemptId, line: NoteOverride| {
+    let apply = async |id: AttemptId, line: ClaimLine| {
         let asked = claiming.change(line);
         Ok(match call {
             AdminCall::Claim => api.call::<ClaimAttempt>(id, (), asked.clone()).await?,
@@ -404,23 +409,46 @@ async fn claims(context: &Context, verb: &str, batch: &BatchArgs, claiming: &Cla
     context.change(verb, batch, &claiming.change, Care::Light, describe, apply).await
 }
 
-async fn triage(context: &Context, verb: &str, batch: &BatchArgs, change: &ChangeArgs, what: Triage) -> Outcome {
+/// Something that is done to the place of cases, with what a line may override of it.
+trait Placing {
+    type Line: DeserializeOwned + Default;
+    /// Returns what is done, and the note of the line.
+    async fn of(&self, api: &Connection, line: Self::Line) -> Outcome<(Triage, Option<String>)>;
+}
+
+struct Plainly(Triage);
+struct Snoozing(Option<AheadOrNow>);
+struct Assigning(Option<Option<UserId>>);
+
+impl Placing for Plainly {
+    type Line = PlainLine;
+    async fn of(&self, _: &Connection, line: PlainLine) -> Outcome<(Triage, Option<String>)> {
+        Ok((self.0, line.note))
+    }
+}
+impl Placing for Snoozing {
+    type Line = SnoozeLine;
+    async fn of(&self, _: &Connection, line: SnoozeLine) -> Outcome<(Triage, Option<String>)> {
+        Ok((Triage::Snooze { until: line.until(self.0)? }, line.note))
+    }
+}
+impl Placing for Assigning {
+    type Line = AssignLine;
+    async fn of(&self, api: &Connection, line: AssignLine) -> Outcome<(Triage, Option<String>)> {
+        Ok((Triage::Assign { to: line.to(api, self.0).await? }, line.note))
+    }
+}
+
+async fn triage<P: Placing>(context: &Context, verb: &str, batch: &BatchArgs, change: &ChangeArgs, what: P) -> Outcome {
     let api = context.connect_to_change::<KycCase>(batch, change).await?;
     let describe = async |id: AttemptId| Ok(id.to_string());
-    let apply = async |id: AttemptId, line: NoteOverride| {
-        let note = line.note.or_else(|| change.note.clone());
+    let apply = async |id: AttemptId, line: P::Line| {
+        let (what, note) = what.of(&api, line).await?;
+        let note = note.or_else(|| change.note.clone());
         let asked = Change { note, dry_run: change.dry_run, ..Change::default() };
         Ok(staff::triage(&api, id, what, asked.clone()).await?)
     };
     context.change(verb, batch, change, Care::Light, describe, apply).await
-}
-
-/// Until when a case is set aside; nothing takes it up again.
-#[derive(Debug, Clone, Copy)]
-pub struct Until(Option<Timestamp>);
-
-fn until(text: &str) -> Result<Until, String> {
-    if text.trim() == "now" { Ok(Until(None)) } else { moment_ahead(text).map(|at| Until(Some(at))) }
 }
 
 async fn decide(context: &Context, kind: DecisionKind, deciding: Deciding) -> Outcome {

@@ -1,13 +1,9 @@
 //! `marketplace man`.
 
-use std::{
-    fs::File,
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::{ffi::OsString, io, path::PathBuf};
 
 use clap::Command;
-use marketplace_core::platform::new_file::require_free;
+use marketplace_core::platform::new_file::{NewFile, require_free};
 
 use crate::{context::Context, failure::Outcome, files::private_temporary_folder};
 
@@ -37,10 +33,20 @@ pub fn run(args: &Args, whole: Command, program: Command, context: &Context) -> 
     for name in &names {
         require_free(&folder.join(name))?;
     }
-    for name in &names {
+    let write = |name: &OsString| -> Outcome {
         let mut page = std::fs::read(made.path().join(name))?;
         page.extend_from_slice(COMMON.as_bytes());
-        File::create_new(folder.join(name))?.write_all(&page)?;
+        NewFile::write_whole(&folder.join(name), &page)?;
+        Ok(())
+    };
+    for (done, name) in names.iter().enumerate() {
+        if let Err(failure) = write(name) {
+            // All pages, or none: those that are there would be in the way of the next try.
+            for written in names.iter().take(done) {
+                let _ = std::fs::remove_file(folder.join(written));
+            }
+            return Err(failure);
+        }
     }
     context.out.note(&format!("{} pages are in {}", names.len(), folder.display()));
     Ok(())

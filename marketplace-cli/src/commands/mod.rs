@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod kyc;
 pub mod mail;
 pub mod man;
+mod moves;
 mod open;
 mod plain;
 pub mod profile;

@@ -12,7 +12,10 @@ use crossterm::{
     event::{self, Event, KeyCode, KeyEventKind, KeyModifiers},
     execute, terminal,
 };
-use marketplace_core::error::{Error, ErrorCode};
+use marketplace_core::{
+    error::{Error, ErrorCode},
+    platform::input_file,
+};
 use serde::Deserialize;
 
 use crate::{
@@ -197,7 +200,7 @@ impl Recording {
         if path.is_dir() {
             return Err(Failure::Core(Error::invalid("/file", format!("{name} is a folder, and no recording"))));
         }
-        let file = File::open(path).map_err(|error| match error.kind() {
+        let file = input_file::open(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::new(ErrorCode::NotFound, format!("there is no file {name}")),
             _ => Error::unavailable(format!("{name} cannot be read"), error),
         })?;

@@ -12,16 +12,16 @@ use marketplace_core::{
         self, AssignReport, AssignReportInput, ClaimNextReport, ClaimReport, Connection, EscalateReport, ListQuery,
         ListReports, ReleaseReport, ShowReport, SkipReport, SnoozeReport, SnoozeReportInput, UndoReport,
     },
-    time::Timestamp,
 };
 use serde::Deserialize;
 
+use super::moves::{AssignLine, PlainLine, SnoozeLine, assignee};
 use crate::{
-    args::{BatchArgs, ChangeArgs, Format, Range, moment_ahead, one_of},
+    args::{AheadOrNow, BatchArgs, ChangeArgs, Format, Range, ahead_or_now, one_of},
     change::Care,
     context::Context,
     failure::{Failure, Outcome},
-    find::{Ref, colleague, colleagues, optional, reference},
+    find::{Ref, colleagues, optional, reference},
 };
 
 /// What can be done with reports.
@@ -31,6 +31,7 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  \
         marketplace reports list\n  \
         marketplace reports list --status appealed\n  \
+        marketplace reports list --escalated\n  \
         marketplace reports list --subject-id ada@example.org -o jsonl\n  \
         marketplace reports list --target-kind message --watch")]
     List {
@@ -49,6 +50,12 @@ pub enum Verb {
         /// Only those that this colleague holds a claim on: me, an address, an id or a name
         #[arg(long, value_name = "WHO")]
         claimed_by: Option<String>,
+        /// Only those that are put off until a time
+        #[arg(long, conflicts_with_all = ["escalated", "status"])]
+        snoozed: bool,
+        /// Only those that wait for an admin
+        #[arg(long)]
+        escalated: bool,
         /// Only those that you hold a claim on, or that are assigned to you
         #[arg(long)]
         mine: bool,
@@ -128,19 +135,21 @@ pub enum Verb {
     )]
     Skip(Plain),
     /// Put cases off for a while
-    #[command(
-        after_help = "Example:\n  marketplace reports snooze 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --until 2d --yes"
-    )]
+    #[command(after_help = "Lines of --stdin may override: until, note.\n\n\
+        Examples:\n  \
+        marketplace reports snooze 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --until 2d --yes\n  \
+        marketplace reports snooze 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --until now --yes")]
     Snooze {
-        /// Until when, at most 30 days away: 4h, 2d, 2026-03-02 or 2026-03-02T10:00:00Z
-        #[arg(long, alias = "for", value_name = "TIME", value_parser = moment_ahead)]
-        until: Timestamp,
+        /// Until when, at most 30 days away: 4h, 2d, 2026-03-02 or 2026-03-02T10:00:00Z; `now` takes them up again
+        #[arg(long, alias = "for", value_name = "TIME", required_unless_present = "stdin", value_parser = ahead_or_now)]
+        until: Option<AheadOrNow>,
         /// Which ones, and how the change is made.
         #[command(flatten)]
         plain: Plain,
     },
     /// Give cases to a colleague, or to nobody in particular
-    #[command(after_help = "Examples:\n  \
+    #[command(after_help = "Lines of --stdin may override: to, note.\n\n\
+        Examples:\n  \
         marketplace reports assign 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --to sam@example.org --yes\n  \
         marketplace reports assign 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
     Assign {
@@ -157,10 +166,12 @@ pub enum Verb {
     )]
     Escalate(Plain),
     /// Decide about an appeal that the decision stays; for good
-    #[command(after_help = "Example:\n  marketplace reports uphold 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
+    #[command(after_help = "Lines of --stdin may override: comment, note, fence.\n\n\
+        Example:\n  marketplace reports uphold 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
     Uphold(Appealing),
     /// Decide about an appeal that it is right, and take back what was done; for good
-    #[command(after_help = "Example:\n  marketplace reports reverse 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
+    #[command(after_help = "Lines of --stdin may override: comment, note, fence.\n\n\
+        Example:\n  marketplace reports reverse 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
     Reverse(Appealing),
 }
 
@@ -247,25 +258,38 @@ impl<R> Default for Line<R> {
     }
 }
 
-/// The values that a line of another batch may give for its item.
+/// The values that a line of a batch of decisions about appeals may give for its item.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct NoteOverride {
+struct AppealLine {
+    comment: Option<String>,
     note: Option<String>,
+    fence: Option<i64>,
 }
 
 /// Runs a verb.
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let out = &context.out;
     match verb {
-        Verb::List { status, target_kind, subject_id, assigned_to, claimed_by, mine, watch, range } => {
+        Verb::List {
+            status,
+            target_kind,
+            subject_id,
+            assigned_to,
+            claimed_by,
+            snoozed,
+            escalated,
+            mine,
+            watch,
+            range,
+        } => {
             out.check::<ReportSummary>()?;
             let api = context.connect().await?;
             let subject_id = optional(&api, subject_id.as_ref()).await?;
             let me = if mine { Some(api.call::<staff::WhoAmI>((), (), ()).await?.principal) } else { None };
             let assigned_to = colleagues(&api, assigned_to.as_deref()).await?;
             let claimed_by = colleagues(&api, claimed_by.as_deref()).await?;
-            let filter = ReportFilter { status, target_kind, subject_id, assigned_to, claimed_by };
+            let filter = ReportFilter { status, target_kind, subject_id, assigned_to, claimed_by, snoozed, escalated };
             let fetch = async |page| {
                 let mut page = api.call::<ListReports>((), ListQuery::new(&filter, &page), ()).await?;
                 if mine {
@@ -286,14 +310,8 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::Release(plain) => moves(context, "Release", &plain, Move::Release).await,
         Verb::Undo(plain) => moves(context, "Undo the decision on", &plain, Move::Undo).await,
         Verb::Skip(plain) => moves(context, "Skip", &plain, Move::Skip).await,
-        Verb::Snooze { until, plain } => moves(context, "Put off", &plain, Move::Snooze(until)).await,
-        Verb::Assign { to, plain } => {
-            let to = match to.as_deref().map(str::trim) {
-                None | Some("nobody") => None,
-                Some(to) => Some(colleague(&context.connect().await?, to).await?),
-            };
-            moves(context, "Assign", &plain, Move::Assign(to)).await
-        }
+        Verb::Snooze { until, plain } => snooze(context, until, &plain).await,
+        Verb::Assign { to, plain } => assign(context, to.as_deref(), &plain).await,
         Verb::Escalate(plain) => {
             if plain.change.note.is_none() && !plain.batch.stdin {
                 return Err(Failure::usage("the note is missing", "add --note TEXT: why an admin shall decide"));
@@ -348,8 +366,6 @@ enum Move {
     Release,
     Undo,
     Skip,
-    Snooze(Timestamp),
-    Assign(Option<UserId>),
     Escalate,
 }
 
@@ -357,20 +373,49 @@ async fn moves(context: &Context, verb: &str, plain: &Plain, to: Move) -> Outcom
     let Plain { batch, change } = plain;
     let api = context.connect_to_change::<ReportCase>(batch, change).await?;
     let describe = async |id: CaseId| Ok(id.to_string());
-    let apply = async |id: CaseId, line: NoteOverride| -> Outcome<Changed<ReportCase>> {
-        let note = line.note.or_else(|| change.note.clone());
-        let asked = Change { note, dry_run: change.dry_run, ..Change::default() };
+    let apply = async |id: CaseId, line: PlainLine| -> Outcome<Changed<ReportCase>> {
+        let asked = asked(line.note, change);
         Ok(match to {
             Move::Claim => api.call::<ClaimReport>(id, (), asked).await?,
             Move::Release => api.call::<ReleaseReport>(id, (), asked).await?,
             Move::Undo => api.call::<UndoReport>(id, (), asked).await?,
             Move::Skip => api.call::<SkipReport>(id, (), asked.into()).await?,
-            Move::Snooze(until) => api.call::<SnoozeReport>(id, (), SnoozeReportInput::new(until, asked)).await?,
-            Move::Assign(to) => api.call::<AssignReport>(id, (), AssignReportInput::new(to, asked)).await?,
             Move::Escalate => api.call::<EscalateReport>(id, (), asked.into()).await?,
         })
     };
     context.change(verb, batch, change, Care::Light, describe, apply).await
+}
+
+/// Returns the change, with the note of a line where it has one.
+fn asked(note: Option<String>, change: &ChangeArgs) -> Change {
+    Change { note: note.or_else(|| change.note.clone()), dry_run: change.dry_run, ..Change::default() }
+}
+
+async fn snooze(context: &Context, until: Option<AheadOrNow>, plain: &Plain) -> Outcome {
+    let Plain { batch, change } = plain;
+    let api = context.connect_to_change::<ReportCase>(batch, change).await?;
+    let describe = async |id: CaseId| Ok(id.to_string());
+    let apply = async |id: CaseId, line: SnoozeLine| -> Outcome<Changed<ReportCase>> {
+        let until = line.until(until)?;
+        let input = SnoozeReportInput::new(until, asked(line.note, change));
+        Ok(api.call::<SnoozeReport>(id, (), input).await?)
+    };
+    context.change("Put off", batch, change, Care::Light, describe, apply).await
+}
+
+async fn assign(context: &Context, to: Option<&str>, plain: &Plain) -> Outcome {
+    let Plain { batch, change } = plain;
+    let api = context.connect_to_change::<ReportCase>(batch, change).await?;
+    let to = match to {
+        Some(to) => assignee(&api, to).await?,
+        None => None,
+    };
+    let describe = async |id: CaseId| Ok(id.to_string());
+    let apply = async |id: CaseId, line: AssignLine| -> Outcome<Changed<ReportCase>> {
+        let to = line.to(&api, Some(to)).await?;
+        Ok(api.call::<AssignReport>(id, (), AssignReportInput::new(to, asked(line.note, change))).await?)
+    };
+    context.change("Assign", batch, change, Care::Light, describe, apply).await
 }
 
 async fn decide<R: for<'de> Deserialize<'de>>(
@@ -403,11 +448,10 @@ async fn appeal(context: &Context, verb: &str, appealing: &Appealing, reverse: b
     let Appealing { batch, comment, fence, change } = appealing;
     let api = context.connect_to_change::<ReportCase>(batch, change).await?;
     let describe = async |id: CaseId| describe(&api, id).await;
-    let apply = async |id: CaseId, line: NoteOverride| -> Outcome<Changed<ReportCase>> {
-        let note = line.note.or_else(|| change.note.clone());
-        let asked = Change { note, dry_run: change.dry_run, ..Change::default() };
-        let verdict = AppealVerdict { fence: *fence, reverse, comment: comment.clone() };
-        Ok(staff::decide_appeal(&api, id, verdict, asked).await?)
+    let apply = async |id: CaseId, line: AppealLine| -> Outcome<Changed<ReportCase>> {
+        let comment = line.comment.or_else(|| comment.clone());
+        let verdict = AppealVerdict { fence: line.fence.or(*fence), reverse, comment };
+        Ok(staff::decide_appeal(&api, id, verdict, asked(line.note, change)).await?)
     };
     context.change(verb, batch, change, Care::Ask, describe, apply).await
 }

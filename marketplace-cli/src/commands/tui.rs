@@ -29,7 +29,7 @@ pub struct Console {
     /// Refuse every change
     #[arg(long)]
     pub read_only: bool,
-    /// How pictures are drawn: auto, kitty, iterm2, sixel, halfblocks, mono or off
+    /// How pictures are drawn: auto, kitty, iterm2, sixel, octants, sextants, halfblocks, mono or off
     #[arg(long, value_name = "HOW", env = "MARKETPLACE_IMAGES")]
     pub images: Option<String>,
     /// How the console looks: dark, light, contrast or 16 (colours)

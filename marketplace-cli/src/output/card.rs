@@ -2,12 +2,12 @@
 
 use std::fmt::{Display, Write};
 
-use marketplace_core::time::Timestamp;
+use marketplace_core::{base::principal::Principal, time::Timestamp};
 
-use super::{safe, time::relative, tone::Tone};
+use super::{people::People, safe, time::relative, tone::Tone};
 
 /// The environment in which values are shown.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct View {
     /// The current time, for relative times.
     pub now: Timestamp,
@@ -15,9 +15,16 @@ pub struct View {
     pub terminal: bool,
     /// Whether colour may be used.
     pub color: bool,
+    /// Names in place of ids.
+    pub people: People,
 }
 
 impl View {
+    /// Names whoever did something.
+    pub fn who(&self, principal: &Principal) -> String {
+        self.people.name(&principal.0).into_owned()
+    }
+
     /// Formats a time: exact and relative on a terminal, RFC 3339 elsewhere.
     pub fn time(&self, at: Timestamp) -> String {
         let exact = at.to_string();

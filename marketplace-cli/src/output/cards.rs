@@ -50,7 +50,11 @@ pub(super) fn kyc_case(case: &KycCase, view: &View) -> Card {
 }
 
 fn triage(entry: &TriageEntry, view: &View) -> String {
-    let mut line = format!("{}, {}: {}", view.time(entry.at), entry.by, entry.act);
+    let act = match (entry.act, entry.until) {
+        (TriageAct::Snoozed, None) => "taken up again",
+        (act, _) => act.as_str(),
+    };
+    let mut line = format!("{}, {}: {}", view.time(entry.at), view.who(&entry.by), act);
     if let Some(until) = entry.until {
         let _ = write!(line, " until {}", view.time(until));
     }
@@ -83,7 +87,7 @@ pub(super) fn user(detail: &UserDetail, view: &View) -> Card {
     if let Some(restriction) = &detail.restriction {
         let at = view.time(restriction.at);
         card = card
-            .pair("restricted", format!("{} by {}, {at}", restriction.reason, restriction.by))
+            .pair("restricted", format!("{} by {}, {at}", restriction.reason, view.who(&restriction.by)))
             .maybe("until", restriction.until.map(|until| view.time(until)));
     }
     card.pair("name", &user.name)
@@ -99,7 +103,7 @@ pub(super) fn user(detail: &UserDetail, view: &View) -> Card {
 }
 
 fn note(note: &Note, view: &View) -> String {
-    format!("{}, {}: {}", view.time(note.created_at), note.author, note.body)
+    format!("{}, {}: {}", view.time(note.created_at), view.who(&note.author), note.body)
 }
 
 /// Returns one line about an earlier attempt.
@@ -121,5 +125,5 @@ fn brief(attempt: &AttemptBrief, view: &View) -> String {
 fn decision(made: &DecisionMade, view: &View) -> String {
     let reasons = made.reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ");
     let because = if reasons.is_empty() { String::new() } else { format!(" ({reasons})") };
-    format!("{}{because} by {}, {}", made.status, made.by, view.time(made.at))
+    format!("{}{because} by {}, {}", made.status, view.who(&made.by), view.time(made.at))
 }

@@ -5,6 +5,7 @@
 
 pub mod card;
 mod cards;
+mod people;
 mod row;
 pub mod rows;
 pub mod safe;
@@ -27,6 +28,7 @@ use serde_json::Value;
 use serde_saphyr::DoubleQuoted;
 
 pub use card::{Card, View};
+pub use people::People;
 pub use row::{Column, Kind, Order, Row, Timeline};
 pub use select::{Selection, at, plain};
 pub use tone::Tone;
@@ -74,7 +76,7 @@ impl Output {
             header,
             quiet,
             width,
-            view: View { now: SystemClock.now(), terminal, color: color.enabled(terminal) },
+            view: View { now: SystemClock.now(), terminal, color: color.enabled(terminal), people: People::default() },
             transform: None,
             sink: Sink::Stdout,
         }
@@ -114,11 +116,15 @@ impl Output {
     }
 
     fn layout(&self) -> table::Layout<'_> {
-        table::Layout { selection: &self.selection, header: self.header, width: self.width, view: self.view }
+        table::Layout { selection: &self.selection, header: self.header, width: self.width, view: &self.view }
     }
 
-    /// Refuses fields that this type never has; call it before any work is done.
+    /// Refuses fields that this type never has; call it before any work is done, also so that names can be had for the
+    /// people in it.
     pub fn check<T: Row>(&self) -> Outcome {
+        if T::HAS_PEOPLE && self.format == Format::Table && self.selection.0.is_empty() && !self.transforms() {
+            self.view.people.want();
+        }
         self.selection.check::<T>()
     }
 

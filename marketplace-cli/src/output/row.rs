@@ -21,6 +21,8 @@ pub enum Kind {
     State,
     /// An amount with its currency, right-aligned.
     Money,
+    /// Who did something: by name, where it is known.
+    Who,
 }
 
 /// A column of a table.
@@ -73,6 +75,8 @@ pub enum Order {
 pub trait Row: Serialize + Sync {
     /// The columns of its table.
     const COLUMNS: &'static [Column];
+    /// Whether it says who did something, by ids in the place of which people read names.
+    const HAS_PEOPLE: bool = false;
     /// Dotted path of its id.
     fn id() -> String;
     /// Every dotted path that it can have: what `--fields` accepts, and the columns of CSV.

@@ -27,7 +27,7 @@ pub(super) struct Layout<'o> {
     /// Columns of the terminal; `None` without a terminal.
     pub(super) width: Option<u16>,
     /// Time, terminal and colour.
-    pub(super) view: View,
+    pub(super) view: &'o View,
 }
 
 struct Shown {
@@ -79,6 +79,9 @@ fn guess(path: &str) -> Kind {
 
 fn text(layout: &Layout<'_>, kind: Kind, value: &Value) -> String {
     let text = readable(kind, value);
+    if kind == Kind::Who && layout.selection.0.is_empty() {
+        return safe::line(&layout.view.people.name(&text)).into_owned();
+    }
     match text.parse::<Timestamp>() {
         Ok(at) if kind == Kind::Time && layout.view.terminal => relative(layout.view.now, at),
         _ => safe::line(&text).into_owned(),

@@ -7,24 +7,19 @@ use std::{
 };
 
 use marketplace_core::{
-    accounts::summary::UserFilter,
-    base::{permission::Role, principal::Principal},
+    base::principal::Principal,
     ids::UserId,
-    page::{MAX_LIMIT, PageRequest},
-    staff::{Connection, ListQuery, ListTokens, ListUsers, ShowUser},
+    staff::{Connection, ShowUser},
     time::Timestamp,
-    tokens::model::TokenFilter,
 };
 
 use super::text;
+use crate::people::{self, Named};
 
 /// The delay before names that are still unknown are asked for, so that those of a screen are asked for together.
 const AGAIN: Duration = Duration::from_millis(500);
 /// The most names that are asked for one by one.
 const MOST: usize = 20;
-
-/// A principal with the name that colleagues see.
-type Named = (Principal, String);
 
 /// The names that are known.
 #[derive(Debug, Default)]
@@ -87,27 +82,5 @@ pub async fn load(api: Connection, others: Vec<UserId>) -> Vec<Named> {
             names.push((Principal::user(*id), found.user.name));
         }
     }
-    if !others.is_empty() {
-        return names;
-    }
-    for role in [Role::Support, Role::Admin, Role::Auditor] {
-        let filter = UserFilter { role: Some(role), ..UserFilter::default() };
-        let page = PageRequest::first(MAX_LIMIT);
-        let page = api.call::<ListUsers>((), ListQuery::new(&filter, &page), ()).await;
-        names.extend(page.into_iter().flat_map(|page| page.items).map(|user| (Principal::user(user.id), user.name)));
-    }
-    let page = PageRequest::first(MAX_LIMIT);
-    if let Ok(tokens) = api.call::<ListTokens>((), ListQuery::new(&TokenFilter::default(), &page), ()).await {
-        let owner = |id| names.iter().find(|(principal, _)| *principal == Principal::user(id)).map(|(_, name)| name);
-        let of_tokens: Vec<Named> = tokens
-            .items
-            .iter()
-            .map(|token| {
-                let owner = owner(token.owner_id).map_or_else(String::new, |owner| format!("{owner} "));
-                (Principal::token(token.id), format!("{owner}({})", token.name))
-            })
-            .collect();
-        names.extend(of_tokens);
-    }
-    names
+    if others.is_empty() { people::load(&api).await } else { names }
 }

@@ -21,7 +21,7 @@ pub struct Options {
     pub no_color: bool,
     /// Whether no other console of this person runs here: claims that are nobody's are then taken up again.
     pub alone: bool,
-    /// How pictures are drawn: `auto`, `kitty`, `iterm2`, `sixel`, `halfblocks`, `mono` or `off`. Without a value, the
+    /// How pictures are drawn: `auto`, `kitty`, `iterm2`, `sixel`, `octants`, `sextants`, `halfblocks`, `mono` or `off`. Without a value, the
     /// variable `MARKETPLACE_IMAGES` decides; without that, the terminal is queried.
     pub images: Option<String>,
     /// Where filters and columns are remembered; nowhere without a path.

@@ -7,7 +7,11 @@ use marketplace_core::{
     error::{Error, ErrorCode, Result},
     kyc::model::FileContent,
 };
-use ratatui::layout::Size;
+use ratatui::{
+    layout::Size,
+    style::Color,
+    symbols::pixel::{OCTANTS, SEXTANTS},
+};
 use ratatui_image::{
     Resize,
     picker::{Picker, ProtocolType},
@@ -23,6 +27,8 @@ const KEEP: u32 = 1_600;
 pub enum Images {
     /// With the terminal's own protocol, or in half blocks.
     Pixels(Box<Picker>),
+    /// In two colours a cell, with characters of 2 × 3 or 2 × 4 parts.
+    Blocks(Blocks),
     /// In dots, without colours.
     Dots,
     /// Not at all.
@@ -30,8 +36,8 @@ pub enum Images {
 }
 
 impl Images {
-    /// Returns the way with a name, without querying the terminal: `kitty`, `iterm2`, `sixel`, `halfblocks`, `mono`,
-    /// `off`. `None` for `auto`.
+    /// Returns the way with a name, without querying the terminal: `kitty`, `iterm2`, `sixel`, `octants`, `sextants`,
+    /// `halfblocks`, `mono`, `off`. `None` for `auto`.
     pub fn named(name: &str) -> anyhow::Result<Option<Self>> {
         let with = |protocol| {
             let mut picker = Picker::halfblocks();
@@ -44,11 +50,30 @@ impl Images {
             "iterm2" => with(ProtocolType::Iterm2),
             "sixel" => with(ProtocolType::Sixel),
             "halfblocks" => with(ProtocolType::Halfblocks),
+            "sextants" => Ok(Some(Self::Blocks(Blocks::Sextants))),
+            "octants" => Ok(Some(Self::Blocks(Blocks::Octants))),
             "mono" => Ok(Some(Self::Dots)),
             "off" => Ok(Some(Self::Off)),
             other => anyhow::bail!(
-                "images: `{other}` is none of auto, kitty, iterm2, sixel, halfblocks, mono, off (MARKETPLACE_IMAGES)"
+                "images: `{other}` is none of auto, kitty, iterm2, sixel, octants, sextants, halfblocks, mono, off (MARKETPLACE_IMAGES)"
             ),
+        }
+    }
+
+    /// Returns the way without graphics that looks best in a terminal, by what its environment says of it: characters that
+    /// it draws itself are there whatever its font has.
+    pub fn without_graphics(variable: impl Fn(&str) -> String) -> Self {
+        const DRAW_SEXTANTS: [&str; 6] = ["kitty", "foot", "wezterm", "ghostty", "contour", "vte"];
+        let (term, program) = (variable("TERM").to_lowercase(), variable("TERM_PROGRAM").to_lowercase());
+        // A multiplexer passes characters on to a terminal that is not known.
+        let is_inside = ["tmux", "screen"].iter().any(|name| term.starts_with(name) || program == *name);
+        // Terminals of GNOME draw them since VTE 0.62.
+        let vte = variable("VTE_VERSION").parse::<u32>().is_ok_and(|version| version >= 6_200);
+        let is_known = vte || DRAW_SEXTANTS.iter().any(|name| term.contains(name) || program.contains(name));
+        if is_known && !is_inside {
+            Self::Blocks(Blocks::Sextants)
+        } else {
+            Self::Pixels(Box::new(Picker::halfblocks()))
         }
     }
 
@@ -61,6 +86,42 @@ impl Images {
     pub fn kitty(&self) -> bool {
         matches!(self, Self::Pixels(picker) if picker.protocol_type() == ProtocolType::Kitty)
     }
+}
+
+/// Into how many parts a character divides its cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocks {
+    /// 2 × 3.
+    Sextants,
+    /// 2 × 4: of Unicode 16, which few fonts have.
+    Octants,
+}
+
+impl Blocks {
+    fn rows(self) -> u32 {
+        match self {
+            Self::Sextants => 3,
+            Self::Octants => 4,
+        }
+    }
+    fn character(self, pattern: usize) -> char {
+        let found = match self {
+            Self::Sextants => SEXTANTS.get(pattern),
+            Self::Octants => OCTANTS.get(pattern),
+        };
+        found.copied().unwrap_or(' ')
+    }
+}
+
+/// A cell of a picture in two colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    /// What is drawn.
+    pub character: char,
+    /// The colour of its parts.
+    pub front: Color,
+    /// The colour of the rest.
+    pub back: Color,
 }
 
 /// A decoded file, as far as it can be shown.
@@ -157,6 +218,8 @@ pub struct Rendered {
 pub enum Drawing {
     /// The terminal's own protocol, or half blocks.
     Protocol(Box<Protocol>),
+    /// Lines of cells in two colours.
+    Blocks(Vec<Vec<Block>>),
     /// Lines of dots.
     Dots(Vec<String>),
 }
@@ -165,6 +228,7 @@ impl std::fmt::Debug for Drawing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Protocol(_) => "Protocol",
+            Self::Blocks(_) => "Blocks",
             Self::Dots(_) => "Dots",
         })
     }
@@ -186,6 +250,7 @@ pub fn render(images: &Images, picture: &DynamicImage, size: Size, view: View) -
     let drawing = match images {
         Images::Off => return None,
         Images::Dots => Drawing::Dots(dots(&seen, size)),
+        Images::Blocks(blocks) => Drawing::Blocks(cells(&seen, size, *blocks)),
         Images::Pixels(picker) => {
             let font = picker.font_size();
             let (cells, width, height) = whole_cells(&seen, size, (font.width, font.height));
@@ -224,6 +289,36 @@ fn cut(picture: &DynamicImage, view: View) -> DynamicImage {
     let (x, width) = part(picture.width(), view.x);
     let (y, height) = part(picture.height(), view.y);
     picture.crop_imm(x, y, width, height)
+}
+
+/// Draws a picture in cells of two colours: the parts that are lighter than the middle of their cell, and the darker ones.
+fn cells(picture: &DynamicImage, room: Size, blocks: Blocks) -> Vec<Vec<Block>> {
+    // As in half blocks, a cell counts as twice as high as wide.
+    let (size, ..) = whole_cells(picture, room, (1, 2));
+    let (wide, high) = (u32::from(size.width), u32::from(size.height));
+    let parts = picture.resize_exact(wide * 2, high * blocks.rows(), FilterType::Triangle).into_rgb8();
+    let cell = |column: u32, row: u32| {
+        let of_cell = (0..blocks.rows()).flat_map(|y| (0..2).map(move |x| (column * 2 + x, row * blocks.rows() + y)));
+        let colours: Vec<[u8; 3]> = of_cell.map(|(x, y)| parts.get_pixel(x, y).0).collect();
+        let light = |[red, green, blue]: [u8; 3]| u32::from(red) * 3 + u32::from(green) * 6 + u32::from(blue);
+        let lightest = colours.iter().map(|colour| light(*colour)).max().unwrap_or(0);
+        let darkest = colours.iter().map(|colour| light(*colour)).min().unwrap_or(0);
+        let is_front = |colour: [u8; 3]| light(colour) * 2 > lightest + darkest;
+        let mean = |front: bool| {
+            let chosen: Vec<_> = colours.iter().filter(|colour| is_front(**colour) == front).collect();
+            let count = u32::try_from(chosen.len()).unwrap_or(1).max(1);
+            let [red, green, blue] = [0, 1, 2].map(|channel| {
+                let sum: u32 =
+                    chosen.iter().filter_map(|colour| colour.get(channel)).map(|value| u32::from(*value)).sum();
+                u8::try_from(sum / count).unwrap_or(u8::MAX)
+            });
+            Color::Rgb(red, green, blue)
+        };
+        let pattern =
+            colours.iter().enumerate().filter(|(_, colour)| is_front(**colour)).map(|(part, _)| 1 << part).sum();
+        Block { character: blocks.character(pattern), front: mean(true), back: mean(false) }
+    };
+    (0..high).map(|row| (0..wide).map(|column| cell(column, row)).collect()).collect()
 }
 
 /// Bits of the dots of a braille character, by row and column (Unicode, "Braille Patterns").
@@ -298,6 +393,41 @@ mod tests {
         let lines = dots(&picture(80, 80), Size::new(10, 5));
         assert_eq!(lines.len(), 5);
         assert_eq!(lines[0], "⠀⠀⠀⠀⠀⣿⣿⣿⣿⣿");
+    }
+
+    #[test]
+    fn blocks_show_the_edge_within_a_cell() {
+        // Black, and white from the third quarter of a cell's width on: the edge is within the second column of parts.
+        let half = DynamicImage::ImageRgb8(image::RgbImage::from_fn(60, 60, |x, y| {
+            if x < 15 && y < 30 { image::Rgb([200, 0, 0]) } else { image::Rgb([0, 0, 0]) }
+        }));
+        for (blocks, whole) in [(Blocks::Sextants, '▌'), (Blocks::Octants, '▌')] {
+            let lines = cells(&half, Size::new(2, 1), blocks);
+            assert_eq!((lines.len(), lines[0].len()), (1, 2));
+            assert_ne!(lines[0][0].character, whole, "only the upper half is red");
+            assert!(matches!(lines[0][0].front, Color::Rgb(red, 0, 0) if red > 100), "{:?}", lines[0][0]);
+            assert_eq!((lines[0][1].character, lines[0][1].back), (' ', Color::Rgb(0, 0, 0)));
+        }
+        let tall = cells(&picture(40, 160), Size::new(10, 10), Blocks::Sextants);
+        assert!(tall.len() == 10 && tall[0].len() < 10, "the shape is kept");
+    }
+
+    #[test]
+    fn sextants_are_for_terminals_that_draw_them() {
+        let chosen = |known: &[(&str, &str)]| {
+            let known: Vec<(String, String)> =
+                known.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let variable = move |name: &str| {
+                known.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default()
+            };
+            matches!(Images::without_graphics(variable), Images::Blocks(Blocks::Sextants))
+        };
+        assert!(chosen(&[("TERM", "foot")]) && chosen(&[("TERM", "xterm-256color"), ("TERM_PROGRAM", "WezTerm")]));
+        assert!(chosen(&[("TERM", "xterm-256color"), ("VTE_VERSION", "7600")]));
+        assert!(
+            !chosen(&[("TERM", "xterm-256color")]) && !chosen(&[("TERM", "xterm-256color"), ("VTE_VERSION", "5200")])
+        );
+        assert!(!chosen(&[("TERM", "tmux-256color"), ("TERM_PROGRAM", "tmux"), ("VTE_VERSION", "7600")]));
     }
 
     #[test]

@@ -2,10 +2,7 @@
 //! window, and a marker for each row of the audit log that the session caused.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +16,7 @@ use marketplace_core::{
     base::principal::Principal,
     error::{Error, Result},
     page::{MAX_LIMIT, PageRequest},
-    platform::new_file::require_free,
+    platform::new_file::NewFile,
     staff::{
         Connection, Effect, ExportUser, Guard, ListAudit, ListQuery, ListUserSessions, ListUsers, ReadThread, Request,
         RevealUser, StaffOperation, ViewAttemptFile, ViewThreadFile, WhoAmI,
@@ -57,30 +54,29 @@ const ROUNDS: u32 = 3;
 /// A recording that is being made.
 #[derive(Debug)]
 pub struct Recorder {
-    file: File,
+    file: NewFile,
+    /// The bytes of what was written whole.
+    whole: u64,
     begun: Instant,
     shown: Option<Buffer>,
     title: String,
 }
 
 impl Recorder {
-    /// Creates the file, which only its owner can read.
+    /// Begins the file, which only its owner can read. It has its name once the recording is finished.
     ///
     /// # Errors
     /// `conflict` when anything is at the path; `not_found` without its folder; `unavailable` when it cannot be written.
     pub fn create(path: &Path, system: &str) -> Result<Self> {
-        require_free(path)?;
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        let failed = |error| Error::unavailable(format!("{} cannot be written", path.display()), error);
         let title = format!("marketplace tui: {system}");
-        Ok(Self { file: file.map_err(failed)?, begun: Instant::now(), shown: None, title })
+        Ok(Self { file: NewFile::create(path)?, whole: 0, begun: Instant::now(), shown: None, title })
     }
 
     /// Records a frame, as far as it differs from the one before.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn frame(&mut self, next: Buffer) -> io::Result<()> {
+    pub fn frame(&mut self, next: Buffer) -> Result<()> {
         let (width, height) = (next.area.width, next.area.height);
         let before = match self.shown.take() {
             Some(before) if before.area == next.area => before,
@@ -91,7 +87,7 @@ impl Recorder {
                     let at = SystemClock.now().unix_seconds();
                     let header =
                         json!({ "version": 2, "width": width, "height": height, "timestamp": at, "title": self.title });
-                    writeln!(self.file, "{header}")?;
+                    self.line(&header.to_string())?;
                 }
                 self.event("o", "\u{1b}[?25l\u{1b}[0m\u{1b}[2J")?;
                 Buffer::empty(next.area)
@@ -100,7 +96,7 @@ impl Recorder {
         let changed = before.diff(&next);
         if !changed.is_empty() {
             let mut bytes = Vec::new();
-            CrosstermBackend::new(&mut bytes).draw(changed.into_iter())?;
+            CrosstermBackend::new(&mut bytes).draw(changed.into_iter()).map_err(Error::internal)?;
             self.event("o", &String::from_utf8_lossy(&bytes))?;
         }
         self.shown = Some(next);
@@ -111,15 +107,35 @@ impl Recorder {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn marker(&mut self, label: &str) -> io::Result<()> {
+    pub fn marker(&mut self, label: &str) -> Result<()> {
         if self.shown.is_some() { self.event("m", label) } else { Ok(()) }
     }
 
-    fn event(&mut self, code: &str, data: &str) -> io::Result<()> {
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// `conflict` when something is at its path by now; `unavailable` when it cannot be written.
+    pub fn finish(self) -> Result<()> {
+        self.file.finish().map(drop)
+    }
+
+    /// Keeps what was recorded whole, under another name, which is returned: a recording that could not go on.
+    pub fn keep(self) -> PathBuf {
+        self.file.keep(self.whole)
+    }
+
+    fn event(&mut self, code: &str, data: &str) -> Result<()> {
         // To the microsecond, in seconds.
         let at = self.begun.elapsed().as_micros();
-        let data = serde_json::to_string(data)?;
-        writeln!(self.file, "[{}.{:06},\"{code}\",{data}]", at / 1_000_000, at % 1_000_000)
+        let data = serde_json::to_string(data).map_err(Error::internal)?;
+        self.line(&format!("[{}.{:06},\"{code}\",{data}]", at / 1_000_000, at % 1_000_000))
+    }
+
+    fn line(&mut self, line: &str) -> Result<()> {
+        let line = format!("{line}\n");
+        self.file.write(line.as_bytes())?;
+        self.whole += line.len() as u64;
+        Ok(())
     }
 }
 
@@ -225,7 +241,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("shift.cast");
         let mut recorder = Recorder::create(&path, "test").unwrap();
-        assert!(Recorder::create(&path, "test").is_err(), "nothing is ever replaced");
         let frame = |text: &str, width| {
             let mut buf = Buffer::empty(Rect::new(0, 0, width, 2));
             buf.set_string(0, 0, text, Style::new());
@@ -236,6 +251,9 @@ mod tests {
         recorder.frame(frame("two", 20)).unwrap();
         recorder.marker("audit 7 users.reveal user 019a").unwrap();
         recorder.frame(frame("two", 30)).unwrap();
+        assert!(!path.exists(), "it has its name once it is finished");
+        recorder.finish().unwrap();
+        assert!(Recorder::create(&path, "test").is_err(), "nothing is ever replaced");
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!((&lines[0]["version"], &lines[0]["width"], &lines[0]["height"]), (&json!(2), &json!(20), &json!(2)));
@@ -244,5 +262,12 @@ mod tests {
         assert!(lines[3][2].as_str().unwrap().contains("tw"), "{:?}", lines[3]);
         assert_eq!((&lines[4][2], &lines[5][2]), (&json!("audit 7 users.reveal user 019a"), &json!("30x2")));
         assert!(lines[1..].iter().all(|line| line[0].is_f64()));
+        // What cannot go on is kept, as far as it is whole.
+        let other = folder.path().join("other.cast");
+        let mut recorder = Recorder::create(&other, "test").unwrap();
+        recorder.frame(frame("one", 20)).unwrap();
+        recorder.file.write(b"[0.1,\"o\",\"ha").unwrap();
+        let kept = std::fs::read_to_string(recorder.keep()).unwrap();
+        assert!(kept.ends_with("]\n") && kept.lines().count() == 3 && !other.exists(), "{kept}");
     }
 }

@@ -232,6 +232,10 @@ pub async fn run(
                 app.ctx.recording_lost = Some(error.to_string());
             }
         }
+        match (recorder, &app.ctx.recording_lost) {
+            (recorder, Some(why)) => app.ctx.recording_lost = Some(kept(recorder, why)),
+            (recorder, None) => app.ctx.recording_lost = recorder.finish().err().map(|error| error.to_string()),
+        }
     }
     let undone = app.undone();
     if !undone.is_empty() {
@@ -243,6 +247,11 @@ pub async fn run(
         return Err(Error::new(ErrorCode::Unavailable, said).into());
     }
     outcome.map(|()| how)
+}
+
+/// Keeps what there is of a recording that could not go on, and says where.
+fn kept(recorder: Recorder, why: &str) -> String {
+    format!("{why}; what was recorded before is in {}", recorder.keep().display())
 }
 
 /// The signals that end the console.
@@ -480,10 +489,11 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
             outcome = outcome.and_then(|()| recorder.marker(&label));
         }
         if let Err(error) = outcome {
-            self.recording = None;
             app.recording = Recording::Off;
             app.ctx.refuse(format!("the recording has ended: {error}"));
-            app.ctx.recording_lost = Some(error.to_string());
+            let why = error.to_string();
+            app.ctx.recording_lost =
+                Some(self.recording.take().map_or_else(|| why.clone(), |(recorder, _)| kept(recorder, &why)));
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ const LONGEST: usize = 200;
 
 /// Returns how pictures are drawn here, and the keys that were pressed during the query.
 pub fn query() -> (Images, Vec<KeyEvent>) {
-    let plain = || Images::Pixels(Box::new(Picker::halfblocks()));
+    let plain = || Images::without_graphics(env);
     match ask() {
         Ok((answers, keys)) => (interpret(&answers).unwrap_or_else(plain), keys),
         Err(_) => (plain(), Vec::new()),

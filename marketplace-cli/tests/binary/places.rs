@@ -190,3 +190,110 @@ fn a_read_never_migrates() {
     }
     assert_eq!(json(&out(&run("db status")))["schema"], before);
 }
+
+/// Runs a line within a time: whatever hangs is a failure.
+fn within(place: &Place, line: &str, variables: &[(&str, &str)]) -> std::process::Output {
+    let mut command = place.command();
+    command.envs(variables.iter().copied()).timeout(std::time::Duration::from_secs(40));
+    command.args(line.split_whitespace()).output().unwrap()
+}
+
+#[test]
+fn pipes_sockets_and_devices_are_never_waited_for() {
+    let place = Place::with_users(1);
+    let made = std::process::Command::new("mkfifo").arg(place.path("pipe")).status().unwrap();
+    assert!(made.success());
+    let _socket = UnixListener::bind(place.path("socket")).unwrap();
+    let before = below(place.folder.path());
+    for (at, what) in [("pipe", "a pipe"), ("socket", "a socket"), ("/dev/tty", "a device"), ("/dev/zero", "a device")]
+    {
+        for line in ["kyc list", "users list", "db status", "db migrate", "db backup x.bak", "audit verify"] {
+            let refused = within(&place, &format!("{line} --db {at}"), &[]);
+            assert_eq!(code(&refused), 7, "{line} --db {at}: {}", err(&refused));
+            assert!(err(&refused).contains(&format!("{at} is {what}")), "{line} --db {at}: {}", err(&refused));
+        }
+    }
+    // Settings and secrets: what never comes is not waited for, and what comes late is.
+    for (line, variables) in [
+        ("kyc list --config pipe", vec![]),
+        ("kyc list --config socket", vec![]),
+        ("kyc list --config data", vec![]),
+        ("kyc list --api http://127.0.0.1:1", vec![("MARKETPLACE_TOKEN_FILE", "pipe")]),
+        ("kyc list --api http://127.0.0.1:1", vec![("MARKETPLACE_TOKEN_FILE", "socket")]),
+        ("kyc list", vec![("MARKETPLACE_DATABASE_URL_FILE", "pipe")]),
+    ] {
+        let refused = within(&place, line, &variables);
+        assert_eq!(code(&refused), 2, "{line} {variables:?}: {}", err(&refused));
+        assert!(err(&refused).contains("cannot be read"), "{line} {variables:?}: {}", err(&refused));
+    }
+    for line in ["replay pipe", "replay socket"] {
+        let refused = within(&place, line, &[]);
+        assert!(matches!(code(&refused), 2 | 7), "{line}: {}", err(&refused));
+    }
+    assert_eq!(below(place.folder.path()), before);
+    let at = place.path("pipe");
+    let writer = std::thread::spawn(move || fs::write(at, "database_url = 'sqlite://data/marketplace.db'\n").unwrap());
+    let listed = within(&place, "users list -o id --config pipe", &[]);
+    assert_eq!(out(&listed).trim(), place.users[0], "{}", err(&listed));
+    writer.join().unwrap();
+}
+
+/// Runs a line with a limit on the size of files, in blocks of 512 bytes: as on a disk that is full in the middle.
+fn limited(place: &Place, blocks: u32, line: &str) -> std::process::Output {
+    let mut command = std::process::Command::new("sh");
+    command.current_dir(place.folder.path()).env_clear().env("HOME", place.folder.path()).env("USER", "test");
+    let program = place.command().get_program().to_owned();
+    command.arg("-c").arg(format!("ulimit -f {blocks}; exec \"$0\" {line}")).arg(program).output().unwrap()
+}
+
+#[test]
+fn a_disk_that_is_full_in_the_middle_leaves_no_half_file() {
+    let place = Place::with_users(1);
+    fs::create_dir(place.path("pages")).unwrap();
+    let before = below(place.folder.path());
+    let ro = "--db 'data/marketplace.db?mode=ro'";
+    for (blocks, line) in [(16, format!("db backup half.bak {ro}")), (4, "man pages".into())] {
+        let failed = limited(&place, blocks, &line);
+        assert!(matches!(code(&failed), 1 | 7), "{line}: {}", err(&failed));
+        assert!(err(&failed).starts_with("error: "), "{line}: {}", err(&failed));
+        let left: Vec<_> = below(place.folder.path()).into_iter().filter(|path| !before.contains(path)).collect();
+        assert!(left.iter().all(|path| path.contains("marketplace.db-")), "{line}: {left:?}");
+    }
+    for line in ["man", "completions bash"] {
+        let failed = limited(&place, 1, &format!("{line} > out"));
+        assert_eq!(code(&failed), 1, "{line}: {}", err(&failed));
+        assert!(err(&failed).starts_with("error: "), "{line}: {}", err(&failed));
+        fs::remove_file(place.path("out")).unwrap();
+    }
+}
+
+/// Runs a line as somebody who may do little, where that can be tried: as root only, which no folder keeps out.
+fn as_nobody(place: &Place, line: &str) -> Option<std::process::Output> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let program = place.command().get_program().to_owned();
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(program);
+    command.current_dir(place.folder.path()).env_clear().env("HOME", "/nonexistent").env("USER", "nobody");
+    command.args(line.split_whitespace()).output().ok().filter(|output| output.status.code() != Some(127))
+}
+
+#[test]
+fn a_folder_that_may_not_be_entered_is_named() {
+    let place = Place::with_users(1);
+    let mode = |path: &str, mode| fs::set_permissions(place.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    mode("", 0o755);
+    mode("data", 0o700);
+    for line in ["kyc list", "db status", "db migrate", "db backup x.bak"] {
+        let Some(refused) = as_nobody(&place, &format!("{line} --db data/marketplace.db")) else { return };
+        assert_eq!(code(&refused), 7, "{line}: {}", err(&refused));
+        let text = err(&refused);
+        assert!(
+            text.contains("data may not be entered") || text.contains("may not write into the folder ."),
+            "{line}: {text}"
+        );
+    }
+    let Some(refused) = as_nobody(&place, "man data") else { return };
+    assert!(matches!(code(&refused), 3 | 7) && err(&refused).starts_with("error: "), "{}", err(&refused));
+}

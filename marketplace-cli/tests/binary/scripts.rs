@@ -664,3 +664,114 @@ fn a_shell_is_offered_what_there_is() {
     assert!(offered("marketplace tokens create --scope s").contains("stats"));
     assert!(!offered("marketplace tokens create --scope o").contains("own_account"));
 }
+
+#[test]
+fn a_line_may_say_whatever_one_call_may() {
+    let place = Place::empty();
+    assert_eq!(code(&place.run("db seed --users 60 --attempts 12 --pictures none")), 0);
+    let users = out(&place.run("users list --role worker --status active --limit 2 -o id"));
+    let users: Vec<&str> = users.lines().collect();
+    let input = format!("{{\"id\":\"{}\",\"until\":\"7d\"}}\n{}\n", users[0], users[1]);
+    let frozen = fed(&place, "users freeze --stdin --yes --reason spam", &input);
+    assert_eq!(code(&frozen), 0, "{}{}", out(&frozen), err(&frozen));
+    let until = |id: &str| json(&out(&place.run(&format!("users show {id} -o json"))))["restriction"]["until"].clone();
+    assert!(until(users[0]).is_string() && until(users[1]).is_null(), "{} {}", until(users[0]), until(users[1]));
+    let bad = fed(
+        &place,
+        "users freeze --stdin --yes --reason spam",
+        &format!("{{\"id\":\"{}\",\"until\":\"soon\"}}\n", users[0]),
+    );
+    assert_eq!((code(&bad), out(&bad).contains("not a time")), (8, true), "{}", out(&bad));
+
+    let support = out(&place.run("users list --role support --status active --limit 1 -o id"));
+    let lea = support.trim();
+    let cases = out(&place.run("kyc list --limit 3 -o id"));
+    let cases: Vec<&str> = cases.lines().collect();
+    let input = format!(
+        "{{\"id\":\"{}\",\"until\":\"4h\"}}\n{{\"id\":\"{}\",\"until\":\"2d\",\"note\":\"x\"}}\n",
+        cases[0], cases[1]
+    );
+    let put_off = fed(&place, "kyc snooze --stdin --yes", &input);
+    assert_eq!(code(&put_off), 0, "{}{}", out(&put_off), err(&put_off));
+    assert_eq!(out(&place.run("kyc list --snoozed -o id")).lines().count(), 2);
+    let missing = fed(&place, "kyc snooze --stdin --yes", &format!("{}\n", cases[2]));
+    assert!(code(&missing) == 8 && out(&missing).contains("time is missing"), "{}", out(&missing));
+    let woken =
+        fed(&place, "kyc snooze --stdin --until 3d --yes", &format!("{{\"id\":\"{}\",\"until\":\"now\"}}\n", cases[0]));
+    assert_eq!((code(&woken), out(&place.run("kyc list --snoozed -o id")).lines().count()), (0, 1), "{}", err(&woken));
+    let input = format!("{{\"id\":\"{}\",\"to\":\"{lea}\"}}\n", cases[2]);
+    let given = fed(&place, "kyc assign --stdin --yes", &input);
+    assert_eq!(code(&given), 0, "{}{}", out(&given), err(&given));
+    assert_eq!(out(&place.run(&format!("kyc list --assigned-to {lea} -o id"))).trim(), cases[2]);
+    let nobody = fed(&place, "kyc assign --stdin --yes", &format!("{}\n", cases[2]));
+    assert!(code(&nobody) == 8 && out(&nobody).contains("to whom"), "{}", out(&nobody));
+    let claimed =
+        fed(&place, "kyc claim --stdin --yes", &format!("{{\"id\":\"{}\",\"reason\":\"other\"}}\n", cases[0]));
+    assert_eq!(code(&claimed), 0, "{}{}", out(&claimed), err(&claimed));
+}
+
+#[test]
+fn every_state_is_a_filter_and_a_misspelt_one_is_refused() {
+    let place = Place::with_users(1);
+    for (line, states) in [
+        ("kyc list", &["none", "pending", "in_review", "approved", "retry", "rejected", "revoked", "expired"][..]),
+        ("users list", &["unverified", "active", "frozen", "banned", "deleted"]),
+        ("reports list", &["open", "in_review", "snoozed", "resolved", "dismissed", "appealed", "upheld", "reversed"]),
+        ("services list", &["draft", "published", "closed"]),
+        ("threads list", &["open", "closed"]),
+        ("mail list", &["waiting", "failed"]),
+    ] {
+        for state in states {
+            let listed = place.run(&format!("{line} --status {state}"));
+            assert_eq!(code(&listed), 0, "{line} --status {state}: {}", err(&listed));
+        }
+        let refused = place.run(&format!("{line} --status pendign"));
+        let text = err(&refused);
+        assert_eq!(code(&refused), 2, "{line}: {text}");
+        assert!(states.iter().all(|state| text.contains(state)), "{line}: {text}");
+    }
+    for line in ["reports list --snoozed", "reports list --escalated", "kyc list --snoozed", "kyc list --escalated"] {
+        assert_eq!(code(&place.run(line)), 0, "{line}");
+    }
+    for line in ["reports list --snoozed --escalated", "kyc list --snoozed --escalated"] {
+        assert_eq!(code(&place.run(line)), 2, "{line}");
+    }
+    let woken = place.run(&format!("reports snooze {NOBODY} --until now --yes"));
+    assert_eq!(code(&woken), 3, "{}", err(&woken));
+}
+
+/// What a shell is told when a word is completed.
+fn offered(place: &Place, line: &str) -> Vec<String> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let mut command = place.command();
+    command.env("MARKETPLACE_COMPLETE", "fish").args(["--", "marketplace"]).args(words);
+    out(&command.output().unwrap()).lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn shells_are_offered_ids_numbers_and_names() {
+    let place = Place::with_users(2);
+    assert!(offered(&place, "users show ").contains(&place.users[0]));
+    assert!(offered(&place, "audit show ").contains(&"1".to_owned()));
+    assert!(
+        offered(&place, "categories update ").contains(&"music".to_owned()),
+        "{:?}",
+        offered(&place, "categories update ")
+    );
+    assert!(offered(&place, "kyc list --assigned-to ").contains(&"me".to_owned()));
+    let rule = out(&place.run("rules create blocked_domain throwaway.example --yes -o id"));
+    assert!(offered(&place, "rules edit ").contains(&rule.trim().to_owned()));
+}
+
+#[test]
+fn people_are_named_for_people_and_by_ids_for_programs() {
+    let place = Place::empty();
+    assert_eq!(code(&place.run("db seed --users 60 --attempts 1 --pictures none")), 0);
+    let support = json(out(&place.run("users list --role support --status active --limit 1")).lines().next().unwrap());
+    let (lea, name) = (support["id"].as_str().unwrap(), support["name"].as_str().unwrap());
+    let create = format!("tokens create --name night --scope kyc:read --expires 1d --owner {lea} --yes");
+    let card = out(&place.run(&format!("{create} -o table")));
+    assert!(card.contains(&format!("{name} ({lea})")), "{card}");
+    let row = json(out(&place.run("tokens list")).lines().next().unwrap());
+    assert_eq!(row["owner_id"], lea);
+}

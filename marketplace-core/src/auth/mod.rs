@@ -36,7 +36,7 @@ pub use ops::{
     reset_password, revoke_session, sessions, signup, verify_email,
 };
 pub(crate) use ops::{
-    check_own_password, drop_tickets, issue_one_time, lock_checked, notify, owner_of_link, prune_tickets,
+    check_own_password, drop_tickets, end_work, issue_one_time, lock_checked, notify, owner_of_link, prune_tickets,
 };
 
 pub use totp::{Enrolment, Proof, RecoveryCodes, begin_totp, confirm_totp, disable_totp};

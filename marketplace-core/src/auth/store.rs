@@ -128,6 +128,12 @@ pub(crate) async fn holds(conn: &mut Conn<'_>, session: SessionId, now: Timestam
     Ok(found.is_some())
 }
 
+/// Returns whether a user has a session that is alive.
+pub(crate) async fn is_logged_in(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<bool> {
+    Ok(q!(conn => val bool,
+        "SELECT EXISTS (SELECT 1 FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2)", user, now)?)
+}
+
 /// Ends one session of a user. Returns `false` when it is not theirs or has already ended.
 pub(crate) async fn revoke(conn: &mut Conn<'_>, session: SessionId, user: UserId, now: Timestamp) -> Result<bool> {
     Ok(q!(conn => exec, "UPDATE sessions SET revoked_at = $3 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL",

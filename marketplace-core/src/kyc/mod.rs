@@ -42,7 +42,7 @@ pub use ops::{
     undo,
 };
 pub(crate) use ops::{
-    briefs, delete_due_objects, drop_due_files, end_rights, erase, expire_due, open_newest_file, submitted,
+    briefs, delete_due_objects, drop_due_files, end_claims, end_rights, erase, expire_due, open_newest_file, submitted,
     submitted_file, sweep_objects,
 };
-pub(crate) use store::counts;
+pub(crate) use store::{counts, holders};

@@ -9,6 +9,7 @@ pub mod config;
 pub mod files;
 pub mod folders;
 pub mod health;
+pub mod input_file;
 pub mod keys;
 pub mod limiter;
 pub mod load;

@@ -78,6 +78,13 @@ impl NewFile {
         self.file.write_all(bytes).map_err(|error| unusable(&self.path, error))
     }
 
+    /// Keeps the first `length` bytes of what will not be complete, and returns where they are.
+    pub fn keep(mut self, length: u64) -> PathBuf {
+        // What cannot be cut is kept as it is.
+        let _ = self.file.set_len(length);
+        std::mem::take(&mut self.draft)
+    }
+
     /// Returns the path under which the file is while it is not complete.
     pub(crate) fn draft(&self) -> &Path {
         &self.draft
@@ -109,6 +116,9 @@ impl NewFile {
 
 impl Drop for NewFile {
     fn drop(&mut self) {
+        if self.draft.as_os_str().is_empty() {
+            return;
+        }
         let _ = fs::remove_file(&self.draft);
     }
 }
@@ -140,6 +150,14 @@ fn exists(path: &Path) -> Error {
 }
 
 fn unusable(path: &Path, error: io::Error) -> Error {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        let folder = folder(path).display();
+        let text = format!(
+            "{} cannot be written: this user may not write into the folder {folder}; name a file in another one",
+            path.display()
+        );
+        return about(path, Error::unavailable(text, error));
+    }
     about(path, Error::unavailable(format!("{} cannot be written: {error}", path.display()), error))
 }
 
@@ -189,6 +207,11 @@ mod tests {
         assert!(!path.exists());
         drop(new);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let mut new = NewFile::create(&path).unwrap();
+        new.write(b"whole, ha").unwrap();
+        let kept = new.keep(5);
+        assert_eq!((fs::read(&kept).unwrap(), path.exists()), (b"whole".to_vec(), false));
+        fs::remove_file(kept).unwrap();
         let mut late = NewFile::create(&path).unwrap();
         late.write(b"late").unwrap();
         assert_eq!(NewFile::write_whole(&path, b"first").unwrap(), 5);

@@ -35,6 +35,7 @@
 
 pub mod model;
 mod ops;
+mod record;
 mod row;
 mod store;
 
@@ -42,5 +43,6 @@ pub use ops::{
     appeal, appeal_by_link, assign, claim, decide, decide_appeal, decisions, escalate, file, list, next, own, release,
     show, skip, snooze, undo,
 };
-pub(crate) use ops::{decisions_about, end_claims, erase, file_caught, filed_by, note_oldest};
-pub(crate) use store::counts;
+pub(crate) use ops::{decisions_about, erase, file_caught, filed_by, note_oldest};
+pub(crate) use record::end_claims;
+pub(crate) use store::{counts, holders};

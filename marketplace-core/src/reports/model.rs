@@ -610,6 +610,32 @@ pub struct ReportFilter {
     /// Only those that this member of staff holds a claim on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claimed_by: Option<UserId>,
+    /// Only those that are put off until a time: the same as the state `snoozed`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub snoozed: bool,
+    /// Only those that wait for an admin; a page can hold fewer than it could.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escalated: bool,
+}
+
+impl ReportFilter {
+    /// Returns the filter in which what stands for a state is that state.
+    ///
+    /// # Errors
+    /// `invalid` for what no case can be at once.
+    pub(crate) fn settled(&self) -> Result<Self> {
+        let mut settled = self.clone();
+        if self.snoozed {
+            if self.escalated || self.status.is_some_and(|status| status != ReportStatus::Snoozed) {
+                return Err(Error::invalid("/snoozed", "is a state: it does not go with `status` or `escalated`"));
+            }
+            settled.status = Some(ReportStatus::Snoozed);
+        }
+        if self.escalated && self.status.is_some_and(|status| !status.is_waiting()) {
+            return Err(Error::invalid("/escalated", "is asked of cases that wait, and this state is of decided ones"));
+        }
+        Ok(settled)
+    }
 }
 
 /// A decision as it is asked for.

@@ -229,6 +229,8 @@ pub(super) enum Waiting {
     Unclaimed(ReportStatus),
     Claimed,
     Snoozed,
+    /// Those that wait for an admin, and are not put off.
+    Escalated,
 }
 
 /// Returns the queue, oldest first.
@@ -251,6 +253,11 @@ pub(super) async fn queue(
                     AND (c.target_kind = $3 OR $3 IS NULL) AND c.status || '' = $6 \
                     AND (c.claim_expires_at IS NULL OR c.claim_expires_at <= $4) ORDER BY c.queued_at, c.id LIMIT ($5 + 0)"),
             at, id, kind, now, limit, status)?,
+        Waiting::Escalated => q!(conn => page Case, case_columns,
+            cases!("c.queued_at IS NOT NULL AND c.queued_at <= $4 AND (c.queued_at, c.id) > ($1, $2) \
+                    AND (c.target_kind = $3 OR $3 IS NULL) AND c.escalated_at IS NOT NULL \
+                    ORDER BY c.queued_at, c.id LIMIT ($5 + 0)"),
+            at, id, kind, now, limit)?,
         // There are no more live claims than reviewers; so this query sorts them without an index.
         Waiting::Claimed => q!(conn => page Case, case_columns,
             cases!("c.claim_expires_at > $4 AND (c.queued_at, c.id) > ($1, $2) AND (c.target_kind = $3 OR $3 IS NULL) \
@@ -389,6 +396,12 @@ pub(super) async fn clear_claim(conn: &mut Conn<'_>, id: CaseId) -> Result<()> {
          WHERE id = $1",
         id)?;
     Ok(())
+}
+
+/// Returns who holds live claims, once for each.
+pub(crate) async fn holders(conn: &mut Conn<'_>, now: Timestamp) -> Result<Vec<Principal>> {
+    Ok(q!(conn => vals Principal,
+        "SELECT claim_holder FROM report_cases WHERE claim_expires_at > $1 AND claim_holder IS NOT NULL", now)?)
 }
 
 /// Returns the cases that somebody holds a live claim on. There are no more live claims than reviewers.

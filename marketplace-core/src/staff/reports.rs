@@ -100,8 +100,9 @@ pub struct AppealInput {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SnoozeReportInput {
-    /// Ahead, and 30 days away at most.
-    pub until: Timestamp,
+    /// Ahead, and 30 days away at most; without one, the case is taken up again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
     /// What only staff see, at most 4,000 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -122,10 +123,10 @@ bodies! {
 }
 
 impl SnoozeReportInput {
-    /// Returns a time as a body.
-    pub fn new(until: Timestamp, change: Change) -> Self {
+    /// Returns a time as a body; none takes the case up again.
+    pub fn new(until: impl Into<Option<Timestamp>>, change: Change) -> Self {
         let Change { note, dry_run, if_version, .. } = change;
-        Self { until, note, dry_run, if_version }
+        Self { until: until.into(), note, dry_run, if_version }
     }
 }
 
@@ -214,7 +215,7 @@ operations! { "admin reports":
         reports::skip(op, id).await
     }
 
-    /// Put a case off until a time.
+    /// Put a case off until a time; without one, take it up again.
     SnoozeReport = POST "/v1/admin/reports/{id}/snooze" needs ReportsWrite,
     (op, id: CaseId, (): (), input: SnoozeReportInput) -> Changed<ReportCase> as "Put off" {
         reports::snooze(op, id, input.until).await

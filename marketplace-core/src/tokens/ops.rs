@@ -31,6 +31,7 @@ use crate::{
         text::check_name,
         time::Timestamp,
     },
+    claims,
     operation::Operation,
     platform::{
         access_token::{self as token, Opaque},
@@ -240,6 +241,8 @@ pub async fn revoke(op: &Operation, id: TokenId) -> Result<Changed<ApiToken>> {
             return Ok(Changed { changed: false, item: token });
         }
         store::revoke(c, id, &by, op.now()).await?;
+        let ended: Vec<_> = created.iter().chain([&id]).copied().map(Principal::token).collect();
+        claims::give_back(&op, c, &ended).await?;
         let note = accounts::keep_note(&op, c, token.owner_id, note).await?;
         let metadata = serde_json::json!({ "owner": token.owner_id, "created": created, "note": note });
         record(&op, c, &token, (AuditAction::TokensRevoke, EventKind::TokenRevoked), metadata).await?;
@@ -264,12 +267,16 @@ async fn record(
 }
 
 /// Revokes every token of a user, inside the transaction that decided to, and every token that they or one of these created for
-/// somebody else: they have seen its secret. Returns how many worked until now.
-pub(crate) async fn revoke_all(conn: &mut Conn<'_>, by: &Principal, user: UserId, now: Timestamp) -> Result<u64> {
+/// somebody else: they have seen its secret. What they hold is given back. Returns how many worked until now.
+pub(crate) async fn revoke_all(op: &Operation, conn: &mut Conn<'_>, by: &Principal, user: UserId) -> Result<u64> {
+    let now = op.now();
     let done = store::revoke_all(conn, user, by, now).await?;
-    let mut creators = vec![Principal::user(user)];
-    creators.extend(store::ids_of(conn, user).await?.into_iter().map(Principal::token));
-    Ok(done + revoke_created(conn, by, creators, now).await?.len() as u64)
+    let mut ended = principals_of(conn, user).await?;
+    let creators = ended.iter().cloned().chain([Principal::user(user)]).collect();
+    let created = revoke_created(conn, by, creators, now).await?;
+    ended.extend(created.iter().copied().map(Principal::token));
+    claims::give_back(op, conn, &ended).await?;
+    Ok(done + created.len() as u64)
 }
 
 /// Returns the principals of all of a user's tokens, of ended ones too.

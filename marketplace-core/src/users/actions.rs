@@ -251,7 +251,7 @@ async fn apply(
             auth::store::revoke_all(conn, id, None, now).await?;
             auth::store::drop_outstanding(conn, id).await?;
             events::append(op, conn, EventKind::SessionRevoked, &id.to_string(), Some(id)).await?;
-            tokens::revoke_all(conn, &op.actor().principal(), id, now).await?;
+            tokens::revoke_all(op, conn, &op.actor().principal(), id).await?;
             services::worker_changed(conn, now, id).await?;
         }
         Step::ResetTotp => {
@@ -262,7 +262,7 @@ async fn apply(
         }
         Step::EndSessions => {
             let sessions = auth::store::revoke_all(conn, id, None, now).await?;
-            changed = sessions + tokens::revoke_all(conn, &op.actor().principal(), id, now).await? > 0;
+            changed = sessions + tokens::revoke_all(op, conn, &op.actor().principal(), id).await? > 0;
             if changed {
                 give_back(op, conn, &account).await?;
                 events::append(op, conn, EventKind::SessionRevoked, &id.to_string(), Some(id)).await?;
@@ -303,7 +303,7 @@ async fn apply(
 async fn forbid(op: &Operation, conn: &mut Conn<'_>, account: &Account) -> Result<()> {
     let now = op.now();
     auth::store::revoke_all(conn, account.id, None, now).await?;
-    tokens::revoke_all(conn, &op.actor().principal(), account.id, now).await?;
+    tokens::revoke_all(op, conn, &op.actor().principal(), account.id).await?;
     auth::store::drop_outstanding(conn, account.id).await?;
     events::append(op, conn, EventKind::SessionRevoked, &account.id.to_string(), Some(account.id)).await?;
     jobs::cancel_live_of(op, conn, account.id).await?;

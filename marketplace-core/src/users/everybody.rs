@@ -11,6 +11,7 @@ use crate::{
         ids::SessionId,
         permission::Permission,
     },
+    claims,
     operation::Operation,
     records::{
         audit::{self, AuditAction, Entry},
@@ -69,7 +70,11 @@ pub async fn end_all_sessions(op: &Operation) -> Result<EndedSessions> {
             break;
         }
     }
-    op.write(unit!(|op, c| { events::append(&op, c, EventKind::SessionRevoked, EVERYBODY, None).await })).await?;
+    op.write(unit!(|op, c| {
+        events::append(&op, c, EventKind::SessionRevoked, EVERYBODY, None).await?;
+        claims::give_back_all(&op, c).await
+    }))
+    .await?;
     tracing::warn!(sessions, tokens, "everybody's sessions were ended");
     Ok(EndedSessions { sessions, tokens })
 }

@@ -310,11 +310,12 @@ pub async fn end_session(op: &Operation, id: UserId, session: SessionId) -> Resu
     op.actor().require_other(id)?;
     let note = op.note()?;
     op.write(unit!(|op, conn| {
-        subject(&op, conn, id).await?;
+        let account = subject(&op, conn, id).await?;
         if !auth::store::revoke(conn, session, id, op.now()).await? {
             return Err(Error::not_found("session"));
         }
         events::append(&op, conn, EventKind::SessionRevoked, &session.to_string(), Some(id)).await?;
+        auth::end_work(&op, conn, &account).await?;
         let note = keep_note(&op, conn, id, note).await?;
         let metadata = serde_json::json!({ "session": session, "note": note });
         record(&op, conn, AuditAction::UsersRevokeSessions, id, metadata).await?;

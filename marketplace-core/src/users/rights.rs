@@ -27,7 +27,8 @@ pub(super) async fn end_reviews(
     let tokens = tokens::principals_of(conn, account.id).await?;
     let is_assignable = role.is_some_and(|role| permissions(role).contains(&Permission::KycWrite));
     kyc::end_rights(op, conn, account.id, tokens.clone(), is_assignable).await?;
-    reports::end_claims(op, conn, tokens.into_iter().chain([Principal::user(account.id)])).await
+    let holders: Vec<Principal> = tokens.into_iter().chain([Principal::user(account.id)]).collect();
+    reports::end_claims(op, conn, &holders).await
 }
 
 /// Releases the claims of a member of staff, and of their tokens, whose sessions are ended.

@@ -195,7 +195,10 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
     script.heard(format!("reports_escalate {who}"), &api.call::<EscalateReport>(case, (), why.into()).await);
     let assign = AssignReportInput::new(None, change.clone());
     script.heard(format!("reports_assign {who}"), &api.call::<AssignReport>(case, (), assign).await);
-    let snooze = SnoozeReportInput::new("2026-03-20T10:00:00Z".parse().unwrap(), change.clone());
+    let snooze = SnoozeReportInput::new(
+        "2026-03-20T10:00:00Z".parse::<marketplace_core::time::Timestamp>().unwrap(),
+        change.clone(),
+    );
     script.heard(format!("reports_snooze {who}"), &api.call::<SnoozeReport>(case, (), snooze).await);
     for decision in [resolve(&[ReportAction::Warn]), dismiss()] {
         let decided = staff::decide_reports(api, case, decision, change.clone()).await;

@@ -72,9 +72,12 @@ pub async fn reports(world: &World, trade: &Trade, script: &mut Script) {
     script.heard("reports_release", &sam.call::<ReleaseReport>(of_message, (), Change::default()).await);
     script.heard("reports_skip", &sam.call::<SkipReport>(of_message, (), note("not mine").into()).await);
     let until = app.now() + Duration::from_secs(3_600);
-    let snooze = |until| SnoozeReportInput::new(until, Change::default());
-    script.heard("reports_snooze past", &sam.call::<SnoozeReport>(of_thread, (), snooze(app.now())).await);
-    script.heard("reports_snooze", &sam.call::<SnoozeReport>(of_thread, (), snooze(until)).await);
+    let snooze = |until: Option<_>| SnoozeReportInput::new(until, Change::default());
+    script.heard("reports_snooze past", &sam.call::<SnoozeReport>(of_thread, (), snooze(Some(app.now()))).await);
+    script.heard("reports_snooze", &sam.call::<SnoozeReport>(of_thread, (), snooze(Some(until))).await);
+    script.heard("reports_snooze now", &sam.call::<SnoozeReport>(of_thread, (), snooze(None)).await);
+    script.heard("reports_snooze now again", &sam.call::<SnoozeReport>(of_thread, (), snooze(None)).await);
+    script.heard("reports_snooze anew", &sam.call::<SnoozeReport>(of_thread, (), snooze(Some(until))).await);
     let to = |id| AssignReportInput::new(id, Change::default());
     script
         .heard("reports_assign nobody's", &sam.call::<AssignReport>(of_message, (), to(trade.client.user_id())).await);
@@ -138,6 +141,10 @@ pub async fn reports(world: &World, trade: &Trade, script: &mut Script) {
     for status in ReportStatus::ALL {
         let filter = ReportFilter { status: Some(*status), ..ReportFilter::default() };
         script.heard(format!("reports_list {status}"), &lea.call::<ListReports>((), all(filter, 10), ()).await);
+    }
+    for (name, snoozed, escalated) in [("snoozed", true, false), ("escalated", false, true), ("both", true, true)] {
+        let filter = ReportFilter { snoozed, escalated, ..ReportFilter::default() };
+        script.heard(format!("reports_list filter {name}"), &lea.call::<ListReports>((), all(filter, 10), ()).await);
     }
     let about = ReportFilter { subject_id: trade.worker.user_id(), ..ReportFilter::default() };
     script.heard("reports_list about", &lea.call::<ListReports>((), all(about, 10), ()).await);

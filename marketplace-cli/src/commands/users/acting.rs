@@ -12,7 +12,7 @@ use marketplace_core::{
 use serde::Deserialize;
 
 use crate::{
-    args::{ChangeArgs, one_of},
+    args::{Ahead, ChangeArgs, one_of},
     failure::Outcome,
 };
 
@@ -41,7 +41,7 @@ pub struct Acting {
 pub(super) struct Overrides {
     pub(super) reason: Option<RestrictionReason>,
     pub(super) proof: Option<IdentityProof>,
-    pub(super) until: Option<Timestamp>,
+    pub(super) until: Option<Ahead>,
     pub(super) note: Option<String>,
     pub(super) role: Option<Role>,
     pub(super) if_version: Option<i64>,
@@ -52,7 +52,7 @@ impl Acting {
         Change {
             reason: line.reason.or(self.reason),
             proof: line.proof.or(self.proof),
-            until: line.until.or(self.until),
+            until: line.until.map(|Ahead(at)| at).or(self.until),
             note: line.note.clone().or_else(|| self.change.note.clone()),
             dry_run: self.change.dry_run,
             if_version: line.if_version.or(self.if_version),

@@ -1,6 +1,6 @@
 //! Rows of jobs.
 
-use marketplace_core::jobs::model::{HistoryRow, JobDetail, JobSummary, OfferView};
+use marketplace_core::jobs::model::{HistoryRow, JobDetail, JobSummary, OfferView, Side};
 
 use super::{names, within};
 use crate::output::{Card, Column, Kind, Order, Row, Timeline, Tone, View};
@@ -48,14 +48,15 @@ impl Row for HistoryRow {
     const COLUMNS: &'static [Column] = &[
         Column::new("ENTRY", "entry", Kind::Number),
         Column::new("WHEN", "at", Kind::Time),
-        Column::new("ACTION", "action", Kind::Id),
+        Column::new("ACTION", "action", Kind::State),
         Column::new("FROM", "from", Kind::State),
         Column::new("TO", "to", Kind::State),
         Column::new("SIDE", "side", Kind::Text),
         Column::new("REASON", "reason", Kind::Text),
         Column::optional("COMMENT", "comment", Kind::Text),
-        Column::optional("BY", "actor", Kind::Id),
+        Column::optional("BY", "actor", Kind::Who),
     ];
+    const HAS_PEOPLE: bool = true;
     fn timeline() -> Option<Timeline> {
         Some(Timeline { path: "at", list: None, order: Order::OldestFirst })
     }
@@ -74,6 +75,7 @@ impl Row for JobDetail {
         Column::new("TITLE", "job.title", Kind::Text),
         Column::new("PRICE", "job.price", Kind::Money),
     ];
+    const HAS_PEOPLE: bool = true;
     fn id() -> String {
         "job.id".into()
     }
@@ -103,7 +105,7 @@ impl Row for JobDetail {
         card = card.pair("version", job.version).maybe("you can", (!can.is_empty()).then_some(can));
         Some(
             card.section("offers", self.offers.iter().map(|made| offer(made, view)).collect::<Vec<_>>())
-                .section("history", self.history.iter().map(|row| entry(row, view)).collect::<Vec<_>>()),
+                .section("history", self.history.iter().map(|row| entry(row, &self.job, view)).collect::<Vec<_>>()),
         )
     }
 }
@@ -113,10 +115,15 @@ fn offer(offer: &OfferView, view: &View) -> String {
     format!("{}  {} by the {}, {at}: {}; {}", offer.revision, offer.price, offer.by, offer.schedule, offer.scope)
 }
 
-fn entry(row: &HistoryRow, view: &View) -> String {
+fn entry(row: &HistoryRow, job: &JobSummary, view: &View) -> String {
     let from = row.from.map_or_else(String::new, |from| format!("{from} → "));
     let reason = row.reason.map_or_else(String::new, |reason| format!(" ({reason})"));
     let comment = row.comment.as_ref().map_or_else(String::new, |comment| format!(": {comment}"));
     let at = view.time(row.at);
-    format!("{}  {from}{}  {} by {} {}, {at}{reason}{comment}", row.entry, row.to, row.action, row.side, row.actor)
+    let who = match row.side {
+        Side::Client => job.client_name.clone(),
+        Side::Worker => job.worker_name.clone(),
+        _ => view.who(&row.actor),
+    };
+    format!("{}  {from}{}  {} by {} {who}, {at}{reason}{comment}", row.entry, row.to, row.action, row.side)
 }

@@ -85,6 +85,7 @@ impl Row for KycCase {
         Column::new("DOCUMENT", "attempt.document_type", Kind::Text),
         Column::new("FENCE", "attempt.claim.fence", Kind::Number),
     ];
+    const HAS_PEOPLE: bool = true;
     fn id() -> String {
         "attempt.id".into()
     }
@@ -140,6 +141,7 @@ impl Row for UserDetail {
         Column::new("STATUS", "user.status", Kind::State),
         Column::new("NAME", "user.name", Kind::Text),
     ];
+    const HAS_PEOPLE: bool = true;
     fn id() -> String {
         "user.id".into()
     }
@@ -172,9 +174,10 @@ impl Row for PersonalData {
 impl Row for Note {
     const COLUMNS: &'static [Column] = &[
         Column::new("WRITTEN", "created_at", Kind::Time),
-        Column::new("BY", "author", Kind::Text),
+        Column::new("BY", "author", Kind::Who),
         Column::new("NOTE", "body", Kind::Text),
     ];
+    const HAS_PEOPLE: bool = true;
     fn timeline() -> Option<Timeline> {
         Some(Timeline { path: "created_at", list: Some("notes"), order: Order::NewestFirst })
     }
@@ -185,7 +188,7 @@ impl Row for Note {
         names(&["id", "author", "body", "created_at"])
     }
     fn card(&self, view: &View) -> Option<Card> {
-        let card = Card::default().pair("note", self.id).pair("by", &self.author);
+        let card = Card::default().pair("note", self.id).pair("by", view.who(&self.author));
         Some(card.pair("written", view.time(self.created_at)).pair("text", &self.body))
     }
 }
@@ -194,11 +197,12 @@ impl Row for AuditRow {
     const COLUMNS: &'static [Column] = &[
         Column::new("SEQ", "seq", Kind::Number),
         Column::new("WHEN", "at", Kind::Time),
-        Column::new("ACTION", "action", Kind::Id),
+        Column::new("ACTION", "action", Kind::State),
         Column::new("TARGET", "target", Kind::Id),
         Column::optional("REASON", "reason", Kind::Text),
-        Column::optional("BY", "actor", Kind::Id),
+        Column::optional("BY", "actor", Kind::Who),
     ];
+    const HAS_PEOPLE: bool = true;
     fn timeline() -> Option<Timeline> {
         Some(Timeline { path: "at", list: None, order: Order::NewestFirst })
     }
@@ -212,7 +216,7 @@ impl Row for AuditRow {
         let card = Card::default()
             .pair("seq", self.seq)
             .pair("when", view.time(self.at))
-            .pair("by", &self.actor)
+            .pair("by", view.who(&self.actor))
             .pair("action", &self.action)
             .pair("target", format!("{} {}", self.target_kind, self.target))
             .maybe("reason", self.reason.as_ref());
@@ -336,6 +340,7 @@ impl Row for Stats {
 
 impl<T: Row> Row for Changed<T> {
     const COLUMNS: &'static [Column] = &[Column::new("CHANGED", "changed", Kind::Text)];
+    const HAS_PEOPLE: bool = T::HAS_PEOPLE;
     fn id() -> String {
         format!("item.{}", T::id())
     }

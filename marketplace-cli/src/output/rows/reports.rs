@@ -1,6 +1,6 @@
 //! Rows of reports.
 
-use marketplace_core::reports::model::{FiledReport, ReportCase, ReportSummary};
+use marketplace_core::reports::model::{FiledReport, ReportCase, ReportEventKind, ReportSummary};
 
 use super::{names, services::photo, within};
 use crate::output::{Card, Column, Kind, Order, Row, Timeline, Tone, View};
@@ -59,6 +59,7 @@ impl Row for ReportCase {
         Column::new("OF", "case.subject_name", Kind::Text),
         Column::new("FENCE", "case.claim.fence", Kind::Number),
     ];
+    const HAS_PEOPLE: bool = true;
     fn id() -> String {
         "case.id".into()
     }
@@ -109,7 +110,13 @@ impl Row for ReportCase {
             card = card
                 .pair(
                     "decision",
-                    format!("{} ({}) by {}, {}", made.status, made.reasons.join(", "), made.by, view.time(made.at)),
+                    format!(
+                        "{} ({}) by {}, {}",
+                        made.status,
+                        made.reasons.join(", "),
+                        view.who(&made.by),
+                        view.time(made.at)
+                    ),
                 )
                 .maybe("done", (!actions.is_empty()).then_some(actions))
                 .maybe("told the reporters", made.comment_to_reporter.as_ref())
@@ -124,7 +131,7 @@ impl Row for ReportCase {
                 .pair("appeal", view.time(filed.at))
                 .maybe("says", filed.text.as_ref())
                 .maybe("told", filed.comment.as_ref())
-                .maybe("by", filed.by.as_ref())
+                .maybe("by", filed.by.as_ref().map(|by| view.who(by)))
                 .maybe("note of it", filed.note.as_ref());
         }
         let others = self.others.iter().map(|other| {
@@ -134,7 +141,11 @@ impl Row for ReportCase {
         let history = self.history.iter().map(|event| {
             let note = event.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
             let until = event.until.map_or_else(String::new, |until| format!(" until {}", view.time(until)));
-            format!("{} {}{until} by {}{note}", view.time(event.at), event.kind, event.actor)
+            let kind = match (event.kind, event.until) {
+                (ReportEventKind::Snoozed, None) => "taken up again",
+                (kind, _) => kind.as_str(),
+            };
+            format!("{} {kind}{until} by {}{note}", view.time(event.at), view.who(&event.actor))
         });
         Some(
             card.pair("version", case.version)

@@ -116,9 +116,10 @@ impl Row for Rule {
         Column::new("HOLDS", "enabled", Kind::Text),
         Column::optional("WHERE", "places", Kind::Text),
         Column::optional("NOTE", "note", Kind::Text),
-        Column::optional("BY", "created_by", Kind::Text),
+        Column::optional("BY", "created_by", Kind::Who),
         Column::optional("MADE", "created_at", Kind::Time),
     ];
+    const HAS_PEOPLE: bool = true;
     fn timeline() -> Option<Timeline> {
         Some(Timeline { path: "created_at", list: Some("rules"), order: Order::NewestFirst })
     }

@@ -19,6 +19,7 @@ impl Row for ApiToken {
         Column::optional("OWNER", "owner_id", Kind::Id),
         Column::optional("MADE", "created_at", Kind::Time),
     ];
+    const HAS_PEOPLE: bool = true;
     fn timeline() -> Option<Timeline> {
         Some(Timeline { path: "created_at", list: Some("tokens"), order: Order::NewestFirst })
     }
@@ -47,13 +48,13 @@ impl Row for ApiToken {
                 .pair("token", self.id)
                 .toned("status", self.status, Tone::of(self.status.as_str()))
                 .pair("name", &self.name)
-                .pair("owner", self.owner_id)
+                .pair("owner", view.people.owner(self.owner_id))
                 .pair("may", scopes)
-                .pair("made", format!("{} by {}", view.time(self.created_at), self.created_by))
+                .pair("made", format!("{} by {}", view.time(self.created_at), view.who(&self.created_by)))
                 .pair("ends", view.time(self.expires_at))
                 .maybe("last used", self.last_used_at.map(|at| view.time(at)))
                 .maybe("revoked", self.revoked_at.map(|at| view.time(at)))
-                .maybe("revoked by", self.revoked_by.as_ref()),
+                .maybe("revoked by", self.revoked_by.as_ref().map(|by| view.who(by))),
         )
     }
 }
@@ -61,6 +62,7 @@ impl Row for ApiToken {
 impl Row for CreatedToken {
     const COLUMNS: &'static [Column] =
         &[Column::new("ID", "token.id", Kind::Id), Column::new("SECRET", "secret", Kind::Text)];
+    const HAS_PEOPLE: bool = true;
     fn id() -> String {
         "token.id".into()
     }

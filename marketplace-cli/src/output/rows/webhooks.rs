@@ -17,6 +17,7 @@ impl Row for Webhook {
         Column::optional("FAILING SINCE", "failing_since", Kind::Time),
         Column::optional("MADE", "created_at", Kind::Time),
     ];
+    const HAS_PEOPLE: bool = true;
     fn timeline() -> Option<Timeline> {
         Some(Timeline { path: "created_at", list: Some("webhooks"), order: Order::NewestFirst })
     }
@@ -61,7 +62,7 @@ impl Row for Webhook {
                 .pair("failed", self.failed)
                 .maybe("old secret signs until", self.old_secret_until.map(|at| view.time(at)))
                 .pair("version", self.version)
-                .pair("made", format!("{} by {}", view.time(self.created_at), self.created_by)),
+                .pair("made", format!("{} by {}", view.time(self.created_at), view.who(&self.created_by))),
         )
     }
 }
@@ -69,6 +70,7 @@ impl Row for Webhook {
 impl Row for WebhookWithSecret {
     const COLUMNS: &'static [Column] =
         &[Column::new("ID", "webhook.id", Kind::Id), Column::new("SECRET", "secret", Kind::Text)];
+    const HAS_PEOPLE: bool = true;
     fn id() -> String {
         "webhook.id".into()
     }

@@ -196,6 +196,13 @@ fn of(rows: &[SeriesRow], kinds: &[&str]) -> Vec<u64> {
     rows.iter().map(|row| sum(row, kinds)).collect()
 }
 
+/// Returns the median of some numbers; none of none.
+fn median(numbers: impl Iterator<Item = i64>) -> Option<i64> {
+    let mut sorted: Vec<i64> = numbers.collect();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied()
+}
+
 /// Returns a span of seconds in words.
 fn shown(seconds: i64) -> String {
     text::age(Duration::from_secs(positive(seconds)))
@@ -230,14 +237,28 @@ fn own_numbers(area: Rect, buf: &mut Buffer, ctx: &Ctx, reviewers: &[SeriesRow],
     let own = reviewers.iter().find(|row| row.mine);
     let undone = own.map_or(0, |row| sum(row, &["kyc_undone"]));
     let took = own.and_then(|row| row.worked.median_seconds).map_or_else(|| "–".to_owned(), shown);
+    let theirs = median(reviewers.iter().filter(|row| !row.mine).filter_map(|row| row.worked.median_seconds));
+    let theirs = theirs.map_or_else(|| "–".to_owned(), shown);
     let inner = rows::pane(area, buf, ctx.theme, &format!("You, {span}"), "", false);
-    rows::put(buf, inner, 0, &Line::raw(format!("undone {undone} · median {took}")));
+    let whole = format!("undone {undone} · median {took}, theirs {theirs}");
+    let room = usize::from(inner.width);
+    // The time first, and what there is room for.
+    let lines = if text::width(&whole) <= room {
+        vec![whole]
+    } else {
+        vec![format!("median {took}"), format!("theirs {theirs}"), format!("undone {undone}")]
+    };
+    let lines: Vec<_> = lines.into_iter().take(usize::from(inner.height.saturating_sub(2)).max(1)).collect();
+    for (row, line) in (0..).zip(&lines) {
+        rows::put(buf, inner, row, &Line::raw(text::cut(line, room)));
+    }
+    let drawn = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let bars = [("you", own.map_or(0, |row| sum(row, &DECISIONS))), ("others", others.sum::<u64>() / people)];
     let bars: Vec<Bar> = bars
         .into_iter()
         .map(|(label, value)| Bar::default().label(Line::raw(label)).value(value).text_value(value.to_string()))
         .collect();
-    let below = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+    let below = Rect { y: inner.y + drawn, height: inner.height.saturating_sub(drawn), ..inner };
     BarChart::default()
         .direction(Direction::Horizontal)
         .data(BarGroup::default().bars(&bars))

@@ -42,6 +42,22 @@ async fn the_first_screen_says_what_to_do_next_and_enter_begins_it() {
     console.shows("Reviews · flagged:yes");
 }
 
+/// The own time and that of the others stand in the narrowest place that charts have.
+#[tokio::test]
+async fn the_own_median_is_beside_that_of_the_others_at_120_columns() {
+    let system = System::new(12, 4).await;
+    system.approved_by_lea(1).await;
+    for size in [(120, 36), (200, 50)] {
+        let mut console = Console::start_with(&system, options(), size).await;
+        console.later(Duration::from_secs(61)).await;
+        console.shows("You, 24 h");
+        console.shows("median –");
+        // What was decided at once, without a claim, took no time that is known.
+        console.shows("theirs –");
+        console.shows("undone 0");
+    }
+}
+
 #[tokio::test]
 async fn a_console_that_may_only_look_begins_with_the_queue() {
     let system = System::audited(12, 4).await;

@@ -6,6 +6,7 @@ mod response_timer;
 mod session;
 mod signup;
 mod sockets;
+mod work;
 
 pub use email::{change_email, confirm_email};
 pub use passwords::{change_password, forgot_password, reset_password};
@@ -17,6 +18,7 @@ pub(crate) use signup::owner_of_link;
 pub use signup::{delete_own_data, resend_verification, signup, verify_email};
 pub use sockets::{SocketTicket, TICKET, issue_ticket, live_sessions, redeem_ticket};
 pub(crate) use sockets::{drop_tickets, prune_tickets};
+pub(crate) use work::end_work;
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use futures::FutureExt;
 
 use super::{
     super::{ClientInfo, store},
-    hours, is_to, issue_one_time, lock_by_email, notify, require_verified, token_invalid,
+    end_work, hours, is_to, issue_one_time, lock_by_email, notify, require_verified, token_invalid,
 };
 use crate::{
     accounts::{
@@ -92,7 +92,8 @@ pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new:
             accounts::store::confirm_address(c, user, now).await?;
             store::drop_outstanding(c, user).await?;
             store::revoke_all(c, user, None, now).await?;
-            tokens::revoke_all(c, &Principal::user(user), user, now).await?;
+            tokens::revoke_all(&op, c, &Principal::user(user), user).await?;
+            end_work(&op, c, &account).await?;
             notify(&op, c, &account, Template::PasswordChanged, None).await?;
             events::append(&op, c, EventKind::SessionRevoked, &user.to_string(), Some(user)).await
         }))
@@ -117,7 +118,7 @@ pub async fn change_password(op: &Operation, current: &Password, new: &Password)
         accounts::store::set_password(c, user, &hash, op.now()).await?;
         store::drop_outstanding(c, user).await?;
         store::revoke_all(c, user, Some(session), op.now()).await?;
-        tokens::revoke_all(c, &Principal::user(user), user, op.now()).await?;
+        tokens::revoke_all(&op, c, &Principal::user(user), user).await?;
         notify(&op, c, &account, Template::PasswordChanged, None).await?;
         events::append(&op, c, EventKind::SessionRevoked, &user.to_string(), Some(user)).await
     }))

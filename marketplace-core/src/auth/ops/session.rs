@@ -4,10 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
-use super::super::{
-    ClientInfo, Proof, SessionView, Tokens,
-    refresh::{self, Presented, Uses, Verdict},
-    store, totp,
+use super::{
+    super::{
+        ClientInfo, Proof, SessionView, Tokens,
+        refresh::{self, Presented, Uses, Verdict},
+        store, totp,
+    },
+    end_work,
 };
 use crate::{
     accounts::{
@@ -271,6 +274,7 @@ async fn judged(op: &Operation, conn: &mut Conn<'_>, presented: Option<Presented
     if verdict == Verdict::Stolen {
         store::revoke(conn, session, found.account.id, now).await?;
         events::append(op, conn, EventKind::SessionRevoked, &session.to_string(), Some(found.account.id)).await?;
+        end_work(op, conn, &found.account).await?;
         tracing::warn!(%session, "an old refresh token was used again; the session was ended");
         return Ok(Judged::Ended);
     }
@@ -312,7 +316,8 @@ pub async fn revoke_session(op: &Operation, session: SessionId) -> Result<()> {
 }
 
 async fn end(op: &Operation, session: Option<SessionId>) -> Result<()> {
-    let user = op.actor().require_session()?.account.id;
+    let account = op.actor().require_session()?.account.clone();
+    let user = account.id;
 
     op.write(unit!(|op, c| {
         match session {
@@ -321,7 +326,8 @@ async fn end(op: &Operation, session: Option<SessionId>) -> Result<()> {
             Some(_) => return Err(Error::not_found("session")),
         }
         let target = session.map_or_else(|| user.to_string(), |session| session.to_string());
-        events::append(&op, c, EventKind::SessionRevoked, &target, Some(user)).await
+        events::append(&op, c, EventKind::SessionRevoked, &target, Some(user)).await?;
+        end_work(&op, c, &account).await
     }))
     .await?;
     tracing::info!(%user, session = session.map(tracing::field::display), "logged out");

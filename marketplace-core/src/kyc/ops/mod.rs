@@ -19,7 +19,7 @@ pub(crate) use check::open_newest_file;
 pub(crate) use due::{delete_due_objects, erase, expire_due, sweep_objects};
 pub(crate) use retention::drop_due_files;
 pub(crate) use submit::{submitted, submitted_file};
-pub(crate) use triage::end_rights;
+pub(crate) use triage::{end_claims, end_rights};
 
 use super::{
     attempt::{Attempt, UserKyc},

@@ -128,8 +128,19 @@ pub(crate) async fn end_rights(
     is_assignable: bool,
 ) -> Result<()> {
     let by = &op.actor().principal();
-    for holder in tokens.into_iter().chain([Principal::user(user)]) {
-        for id in store::held_by(conn, &holder, op.now()).await? {
+    let holders: Vec<Principal> = tokens.into_iter().chain([Principal::user(user)]).collect();
+    end_claims(op, conn, &holders).await?;
+    if !is_assignable {
+        store::unassign(conn, user, by, op.now()).await?;
+    }
+    Ok(())
+}
+
+/// Ends what these hold, who can no longer go on with it: each case is back in the queue at once, and its history says so.
+pub(crate) async fn end_claims(op: &Operation, conn: &mut Conn<'_>, holders: &[Principal]) -> Result<()> {
+    let by = &op.actor().principal();
+    for holder in holders {
+        for id in store::held_by(conn, holder, op.now()).await? {
             let attempt = store::get(conn, id).await?;
             store::clear_claim(conn, id).await?;
             let row = NewTriage { act: TriageAct::Returned, by, until: None, assigned_to: None, note: None };
@@ -142,9 +153,6 @@ pub(crate) async fn end_rights(
             };
             record(op, conn, &attempt, what).await?;
         }
-    }
-    if !is_assignable {
-        store::unassign(conn, user, by, op.now()).await?;
     }
     Ok(())
 }

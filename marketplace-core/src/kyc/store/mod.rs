@@ -377,6 +377,12 @@ pub(super) async fn history(conn: &mut Conn<'_>, id: AttemptId, limit: i64) -> R
     Ok(rows.into_iter().map(entry).collect())
 }
 
+/// Returns who holds live claims, once for each.
+pub(crate) async fn holders(conn: &mut Conn<'_>, now: Timestamp) -> Result<Vec<Principal>> {
+    Ok(q!(conn => vals Principal,
+        "SELECT claim_holder FROM kyc_attempts WHERE claim_expires_at > $1 AND claim_holder IS NOT NULL", now)?)
+}
+
 /// Returns the attempts that somebody holds now, locked.
 pub(super) async fn held_by(conn: &mut Conn<'_>, holder: &Principal, now: Timestamp) -> Result<Vec<AttemptId>> {
     macro_rules! held {

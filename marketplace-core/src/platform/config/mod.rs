@@ -23,7 +23,7 @@ pub use self::{
 };
 use crate::{
     base::error::{Error, FieldError, Result},
-    platform::{redis_url::Sentinels, sqlite_url::SqliteUrl},
+    platform::{input_file, redis_url::Sentinels, sqlite_url::SqliteUrl},
 };
 pub use private_way::{is_loopback, is_private_way};
 
@@ -150,7 +150,7 @@ impl Config {
         let mut table = toml::Table::new();
         let mut places = Places::default();
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path)
+            let text = input_file::read_to_string(path)
                 .map_err(|error| Error::invalid("/config", format!("{} cannot be read: {error}", path.display())))?;
             let wrong = |error: toml::de::Error| {
                 Error::invalid("/config", format!("{}: {}", path.display(), error.to_string().trim()))
@@ -340,7 +340,7 @@ impl Places {
 fn set_from_environment(table: &mut toml::Table, name: &str, key: &str, value: String) -> Result<()> {
     let (key, value) = match key.strip_suffix("_FILE") {
         Some(key) => {
-            let text = std::fs::read_to_string(&value)
+            let text = input_file::read_to_string(Path::new(&value))
                 .map_err(|error| Error::invalid("/config", format!("{name}: {value} cannot be read: {error}")))?;
             (key, text.trim_end().to_owned())
         }

@@ -175,6 +175,7 @@ impl Db {
         let path = at.path.as_path();
         let opening = |error| error::opening(&path.display().to_string(), error);
         let is_created = options.create && at.mode == Mode::Create;
+        sqlite_file::require_place(path)?;
         let access = sqlite_file::access(at);
         match sqlite_file::contents(path, access).await.map_err(opening)? {
             Contents::Ours => {}

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs, io,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -37,6 +37,48 @@ pub(super) enum Contents {
     Ours,
     /// The database of another program.
     Foreign,
+}
+
+/// Checks that a file could be at a path, or is: a pipe would be waited for, and a device is no database.
+///
+/// # Errors
+/// `unavailable` for what is no file, and for a folder that may not be entered.
+pub(super) fn require_place(path: &Path) -> Result<()> {
+    let shown = path.display();
+    let kind = match fs::metadata(path) {
+        Ok(found) => found.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let folder = closed_folder(path);
+            return Err(Error::unavailable(
+                format!(
+                    "{shown} cannot be reached: {} may not be entered by this user; name another file, or ask whoever owns that folder",
+                    folder.display()
+                ),
+                error,
+            ));
+        }
+        Err(_) => return Ok(()),
+    };
+    let what = if kind.is_dir() {
+        "a folder"
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else if kind.is_char_device() || kind.is_block_device() {
+        "a device"
+    } else {
+        return Ok(());
+    };
+    Err(Error::unavailable(format!("{shown} is {what}, and no database; name another file"), "only files are opened"))
+}
+
+/// Returns the first folder on the way to a path that may not be entered.
+fn closed_folder(path: &Path) -> &Path {
+    let is_denied =
+        |path: &Path| fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+    // What is in a folder that may not be entered is denied; the folder itself is not.
+    path.ancestors().skip(1).find(|folder| !is_denied(folder)).unwrap_or(path)
 }
 
 /// Returns how the file at a URL can be opened. Changes nothing.
@@ -99,7 +141,6 @@ pub(super) fn missing(path: &Path, contents: Contents) -> Error {
             );
         }
         Contents::Empty | Contents::Ours => format!("{shown} is a database without a marketplace in it"),
-        Contents::Nothing if path.is_dir() => format!("{shown} is a folder, and no database"),
         Contents::Nothing if path.exists() => format!("{shown} is empty, and no database"),
         Contents::Nothing => format!("there is no database at {shown}"),
     };

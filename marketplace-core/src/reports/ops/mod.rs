@@ -13,11 +13,12 @@ pub(crate) use caught::file_caught;
 pub use decide::{decide, decide_appeal, undo};
 pub(crate) use erase::{decisions_about, erase, filed_by};
 pub use file::{appeal, decisions, file, own};
+pub(crate) use queue::note_oldest;
 pub use queue::{assign, claim, escalate, list, next, release, show, skip, snooze};
-pub(crate) use queue::{end_claims, note_oldest};
 
 use super::{
     model::{FiledReport, ReportAction, ReportCase, ReportStatus, ReportTarget},
+    record::{Record, record, tell},
     row::{Case, shown_name},
     store::{self, ReportRow},
 };
@@ -38,10 +39,7 @@ use crate::{
     operation::Operation,
     platform::db::Conn,
     records::{
-        audit::{self, AuditAction},
-        events::{self, EventKind},
         mail::{self, Mail, Template},
-        target::TargetKind,
         webhooks::{self, model::WebhookKind},
     },
 };
@@ -115,31 +113,6 @@ async fn require_handler(op: &Operation, conn: &mut Conn<'_>, case: &Case) -> Re
     Ok(())
 }
 
-/// The names of a change in the audit log and the event log.
-struct Record {
-    action: AuditAction,
-    event: EventKind,
-    reason: Option<String>,
-    metadata: serde_json::Value,
-}
-
-/// Appends the audit row and the event of a change, in its transaction.
-async fn record(op: &Operation, conn: &mut Conn<'_>, case: &Case, what: Record) -> Result<()> {
-    tell(op, conn, case, what.event).await?;
-    let mut metadata = serde_json::json!({ "subject": case.subject_id, (case.target_kind.as_str()): case.target_id });
-    if let (Some(all), serde_json::Value::Object(more)) = (metadata.as_object_mut(), what.metadata) {
-        all.extend(more);
-    }
-    let entry = audit::Entry {
-        action: what.action,
-        target_kind: TargetKind::Report,
-        target: case.id.to_string(),
-        reason: what.reason,
-        metadata,
-    };
-    audit::append(op, conn, entry).await
-}
-
 /// Emits the decision about a case to webhooks, due at a time: until then it may be undone.
 async fn tell_webhooks(
     op: &Operation,
@@ -153,11 +126,6 @@ async fn tell_webhooks(
         "status": status, "actions": actions,
     });
     webhooks::emit(op, conn, WebhookKind::ReportDecided, case.id, data, at).await
-}
-
-/// Appends the event that a case changed.
-async fn tell(op: &Operation, conn: &mut Conn<'_>, case: &Case, event: EventKind) -> Result<()> {
-    events::append(op, conn, event, &case.id.to_string(), None).await
 }
 
 /// Tells a person of a case, by a notification and a mail, at `not_before`.

@@ -48,6 +48,7 @@ const RENEW_AFTER: Duration = Duration::from_secs(60);
 pub async fn list(op: &Operation, filter: &ReportFilter, page: &PageRequest) -> Result<Page<ReportSummary>> {
     op.actor().require(Permission::ReportsRead)?;
     let limit = page.checked_limit()?;
+    let filter = &filter.settled()?;
     let (now, viewer) = (op.now(), &op.actor().principal());
     let is_colleagues = |case: &ReportSummary| {
         let is = |who: Option<&Principal>, wanted: Option<UserId>| {
@@ -55,6 +56,7 @@ pub async fn list(op: &Operation, filter: &ReportFilter, page: &PageRequest) -> 
         };
         is(case.assignee.as_ref(), filter.assigned_to)
             && is(case.claim.as_ref().map(|claim| &claim.holder), filter.claimed_by)
+            && (!filter.escalated || (case.escalated && case.status.is_waiting()))
     };
     let cursor = page.cursor_in::<TimeCursor>("reports")?;
     let mut reader = op.db.read().await?;
@@ -74,6 +76,7 @@ pub async fn list(op: &Operation, filter: &ReportFilter, page: &PageRequest) -> 
     let waiting = match filter.status {
         // There are no more live claims than reviewers.
         None if filter.claimed_by.is_some() => Some(Waiting::Claimed),
+        None if filter.escalated => Some(Waiting::Escalated),
         None => Some(Waiting::All),
         Some(ReportStatus::InReview) => Some(Waiting::Claimed),
         Some(ReportStatus::Snoozed) => Some(Waiting::Snoozed),
@@ -225,29 +228,12 @@ async fn give_back(op: &Operation, conn: &mut Conn<'_>, case: &Case) -> Result<b
     Ok(true)
 }
 
-/// Ends what these hold, who can no longer go on with it: each case is back in the queue at once.
-pub(crate) async fn end_claims(
-    op: &Operation,
-    conn: &mut Conn<'_>,
-    holders: impl IntoIterator<Item = Principal> + Send,
-) -> Result<()> {
-    for holder in holders.into_iter().collect::<Vec<_>>() {
-        for id in store::held_by(conn, &holder, op.now()).await? {
-            let case = store::lock(conn, id).await?;
-            store::clear_claim(conn, id).await?;
-            let metadata = serde_json::json!({ "fence": case.fence });
-            let (action, event) = (AuditAction::ReportsRelease, EventKind::ReportReleased);
-            record(op, conn, &case, Record { action, event, reason: None, metadata }).await?;
-        }
-    }
-    Ok(())
-}
-
 /// What is done to the place of a case in the queue.
 #[derive(Debug, Clone)]
 enum Move {
     Skip,
-    Snooze(Timestamp),
+    /// Until a time; none takes it up again.
+    Snooze(Option<Timestamp>),
     Assign(Option<UserId>),
     Escalate,
 }
@@ -272,13 +258,13 @@ pub async fn skip(op: &Operation, id: CaseId) -> Result<Changed<ReportCase>> {
 }
 
 /// Puts a case off until a time, 30 days away at most, and gives the caller's claim back. At that time it is in its place in the
-/// queue. The change's note is kept in its history.
+/// queue. Without a time, a case that was put off is where it was before. The change's note is kept in its history.
 ///
 /// # Errors
 /// `invalid` for a time that is not ahead or too far; `conflict` with the claim of somebody else, or with the decision.
-pub async fn snooze(op: &Operation, id: CaseId, until: Timestamp) -> Result<Changed<ReportCase>> {
+pub async fn snooze(op: &Operation, id: CaseId, until: Option<Timestamp>) -> Result<Changed<ReportCase>> {
     op.actor().require(Permission::ReportsWrite)?;
-    if until <= op.now() || until > op.now() + LONGEST_SNOOZE {
+    if until.is_some_and(|until| until <= op.now() || until > op.now() + LONGEST_SNOOZE) {
         return Err(Error::invalid("/until", "must be ahead, and 30 days away at most"));
     }
     shift(op, id, Move::Snooze(until)).await
@@ -327,9 +313,14 @@ async fn shift(op: &Operation, id: CaseId, to: Move) -> Result<Changed<ReportCas
                 true
             }
             Move::Snooze(until) => {
-                store::set_place(conn, id, *until).await?;
+                let is_off = case.queued_at.is_some_and(|at| at > now);
+                let place = until.unwrap_or_else(|| case.appealed_at.unwrap_or(case.opened_at));
+                let changed = if until.is_some() { case.queued_at != Some(place) } else { is_off };
+                if changed {
+                    store::set_place(conn, id, place).await?;
+                }
                 metadata = serde_json::json!({ "until": until, "note": note.is_some() });
-                case.queued_at != Some(*until)
+                changed
             }
             Move::Assign(colleague) => {
                 let chosen = match colleague {
@@ -349,7 +340,7 @@ async fn shift(op: &Operation, id: CaseId, to: Move) -> Result<Changed<ReportCas
         give_back(&op, conn, &case).await?;
         if changed {
             let (action, kind) = to.records();
-            let until = if let Move::Snooze(until) = to { Some(until) } else { None };
+            let until = if let Move::Snooze(until) = to { until } else { None };
             store::record(conn, id, now, &who, kind, note.as_deref(), until).await?;
             record(&op, conn, &case, Record { action, event: EventKind::ReportMoved, reason: None, metadata }).await?;
         }

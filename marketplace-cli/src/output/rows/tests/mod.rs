@@ -37,7 +37,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     args::Format,
-    output::{Output, Selection},
+    output::{Output, People, Selection},
 };
 
 const USER: &str = "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d";
@@ -54,7 +54,7 @@ fn principal() -> Principal {
 }
 
 pub(crate) fn view(terminal: bool) -> View {
-    View { now: now(), terminal, color: false }
+    View { now: now(), terminal, color: false, people: People::default() }
 }
 
 fn user() -> UserSummary {
@@ -177,6 +177,40 @@ fn audit() -> AuditRow {
         metadata: serde_json::json!({}),
         tag: "00ff".into(),
     }
+}
+
+/// People read names; programs, and whoever asks for the field, get ids.
+#[test]
+fn whoever_did_something_is_named_for_people() {
+    let id = format!("user:{USER}");
+    let row = AuditRow { actor: Principal(id.clone()), ..audit() };
+    let shown = |format, fields: &[&str], is_list: bool| {
+        let view = view(false);
+        view.people.learn(vec![(Principal(id.clone()), "Lea Ortiz".into())]);
+        let output = Output::memory(format, fields, view);
+        if is_list {
+            output.list().page(std::slice::from_ref(&row)).unwrap()
+        } else {
+            output.item(&row).unwrap()
+        }
+        output.written()
+    };
+    for is_list in [true, false] {
+        let table = shown(Format::Table, &[], is_list);
+        assert!(table.contains("Lea Ortiz") && !table.contains(&id), "{table}");
+        for (format, fields) in
+            [(Format::Jsonl, &[][..]), (Format::Csv, &[]), (Format::Yaml, &[]), (Format::Table, &["actor"])]
+        {
+            let text = shown(format, fields, is_list);
+            assert!(text.contains(&id) && !text.contains("Lea"), "{text}");
+        }
+    }
+    let output = Output::memory(Format::Table, &[], view(false));
+    output.check::<AuditRow>().unwrap();
+    assert!(output.view.people.are_missing(), "names are asked for once they are wanted");
+    let output = Output::memory(Format::Json, &[], view(false));
+    output.check::<AuditRow>().unwrap();
+    assert!(!output.view.people.are_missing());
 }
 
 fn stats() -> Stats {

@@ -385,6 +385,17 @@ fn draw_picture(file: &CaseFile, room: Rect, buf: &mut Buffer, ctx: &Ctx) -> boo
             }
             false
         }
+        Drawing::Blocks(lines) => {
+            for (y, line) in (room.top()..room.bottom()).zip(lines) {
+                for (x, block) in (room.left()..room.right()).zip(line) {
+                    if let Some(cell) = buf.cell_mut((x, y)) {
+                        cell.set_char(block.character).set_fg(block.front).set_bg(block.back);
+                    }
+                }
+            }
+            privacy::mark(room, buf);
+            true
+        }
         Drawing::Dots(lines) => {
             for (row, line) in (0..room.height).zip(lines) {
                 rows::put(buf, room, row, &Line::raw(line.as_str()));

@@ -32,8 +32,14 @@ use super::{
 };
 
 /// How long a case can be set aside, each with its key.
-const SPANS: [(char, &str, u64); 5] =
-    [('h', "an hour", 1), ('f', "four hours", 4), ('d', "a day", 24), ('t', "three days", 72), ('w', "a week", 168)];
+const SPANS: [(char, &str, u64); 6] = [
+    ('h', "an hour", 1),
+    ('f', "four hours", 4),
+    ('d', "a day", 24),
+    ('t', "three days", 72),
+    ('w', "a week", 168),
+    ('n', "now, no longer", 0),
+];
 /// Colleagues who are offered at most, each under a letter.
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
 
@@ -161,7 +167,9 @@ impl Kyc {
 
 fn snooze(about: &str, ctx: &Ctx) -> (Form, Vec<Triage>) {
     let choices = SPANS.map(|(key, label, _)| Choice { key, label: label.into(), template: "" });
-    let until = |hours: u64| Triage::Snooze { until: Some(ctx.now() + Duration::from_secs(hours * 3_600)) };
+    // Without a time, it is taken up again.
+    let until =
+        |hours: u64| Triage::Snooze { until: (hours > 0).then(|| ctx.now() + Duration::from_secs(hours * 3_600)) };
     let form = Form::new(format!("Set aside · {about}")).choices(choices.to_vec(), false).with_note(None);
     (form, SPANS.iter().map(|(_, _, hours)| until(*hours)).collect())
 }

@@ -14,8 +14,8 @@ use super::super::super::{
 };
 
 /// How long a case can be put off from here, each with its letter: the label, and hours.
-pub const SNOOZES: [(char, &str, u64); 4] =
-    [('h', "4 hours", 4), ('d', "1 day", 24), ('t', "3 days", 72), ('w', "1 week", 168)];
+pub const SNOOZES: [(char, &str, u64); 5] =
+    [('h', "4 hours", 4), ('d', "1 day", 24), ('t', "3 days", 72), ('w', "1 week", 168), ('n', "now, no longer", 0)];
 
 /// Returns how long a case can be put off.
 pub fn snoozes() -> Vec<Choice> {

@@ -89,6 +89,8 @@ impl Typed for ReportFilter {
         ("subject_id", &[]),
         ("assigned_to", &[]),
         ("claimed_by", &[]),
+        ("snoozed", &["yes", "no"]),
+        ("escalated", &["yes", "no"]),
     ];
     const COLLEAGUES: &'static [(&'static str, &'static str)] = &[("assigned_to", ""), ("claimed_by", "")];
     const FREE_TEXT: bool = false;
@@ -98,6 +100,9 @@ impl Typed for ReportFilter {
             "target_kind" => self.target_kind = Some(value.parse()?),
             "assigned_to" => self.assigned_to = Some(value.parse().map_err(|_| String::new())?),
             "claimed_by" => self.claimed_by = Some(value.parse().map_err(|_| String::new())?),
+            "snoozed" | "escalated" if !matches!(value, "yes" | "no") => return Err(String::new()),
+            "snoozed" => self.snoozed = value == "yes",
+            "escalated" => self.escalated = value == "yes",
             _ => self.subject_id = Some(value.parse().map_err(|_| String::new())?),
         }
         Ok(())
@@ -109,6 +114,9 @@ impl Typed for ReportFilter {
         flag(&mut flags, "subject-id", self.subject_id);
         flag(&mut flags, "assigned-to", self.assigned_to);
         flag(&mut flags, "claimed-by", self.claimed_by);
+        for (is_asked, name) in [(self.snoozed, " --snoozed"), (self.escalated, " --escalated")] {
+            flags.push_str(if is_asked { name } else { "" });
+        }
         flags
     }
 }
@@ -543,7 +551,8 @@ impl Screen for Reports {
             Moving::Snooze => {
                 let picked = filled.picked.first().and_then(|at| SNOOZES.get(*at));
                 let Some((.., hours)) = picked else { return Ok(()) };
-                let until = ctx.now() + Duration::from_hours(*hours);
+                // Without a time, it is taken up again.
+                let until = (*hours > 0).then(|| ctx.now() + Duration::from_hours(*hours));
                 self.browser.change(&[Self::target(&case)], "Put off", "put off", ctx, move |api, id, _| {
                     let input = SnoozeReportInput::new(until, change.clone());
                     Box::pin(async move { api.call::<SnoozeReport>(id, (), input).await })

@@ -253,7 +253,8 @@ async fn lists_page_through_the_queue_and_the_decisions() {
         let mine = KycFilter { user_id: Some(workers[5]), ..with(KycStatus::Approved) };
         assert!(all(mine).await.is_empty());
 
-        refused(kyc::list(&app.by(&by), &with(KycStatus::None), &PageRequest::default()).await, ErrorCode::Invalid);
+        let none = kyc::list(&app.by(&by), &with(KycStatus::None), &PageRequest::default()).await.unwrap();
+        assert!(none.items.is_empty() && none.next.is_none(), "every state is accepted");
         let odd = PageRequest { limit: 2, after: Some("x".into()) };
         refused(kyc::list(&app.by(&by), &KycFilter::default(), &odd).await, ErrorCode::Invalid);
         let counts = kyc::counts(&mut app.db.read().await.unwrap().conn(), app.now()).await.unwrap();

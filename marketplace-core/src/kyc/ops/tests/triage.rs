@@ -1,8 +1,12 @@
 use super::*;
 use crate::{
-    accounts::model::UserAction,
-    base::change::RestrictionReason,
+    accounts::model::{Password, UserAction},
+    auth,
+    base::{change::RestrictionReason, permission::Permission},
     kyc::model::{MAX_SNOOZE, Triage, TriageAct},
+    records::mail::Template,
+    testing::PASSWORD,
+    tokens::{self, model::NewToken},
     users,
 };
 
@@ -198,6 +202,76 @@ async fn the_cases_of_who_loses_their_rights_are_free_at_once() {
             assert_eq!(peek(&test, &root).await, Some(ids[0]), "{loss:?}");
         }
         assert_eq!(actions(&test, ids[0]).await.last().unwrap(), "kyc.release");
+        test.close().await;
+    }
+}
+
+/// Claims end with the way in through which they are held: a token's with the token, an account's with its last session.
+#[tokio::test]
+async fn claims_end_with_the_last_way_in() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let ids = queue(&test, 2).await;
+        let holder =
+            async |id| kyc::show(&app.by(&operator()), id).await.unwrap().attempt.claim.map(|claim| claim.holder);
+        let ada = test.actor(Role::Support).await;
+        let me = ada.user_id().unwrap();
+        let new = NewToken {
+            name: "Night job".into(),
+            scopes: vec![Permission::KycRead, Permission::KycWrite],
+            expires_in: 3_600,
+            owner_id: Some(me),
+        };
+        let script = async || {
+            let made = tokens::create(&app.by(&operator()), &new).await.unwrap().item;
+            (made.token.id, auth::authenticate(app, &made.secret.unwrap()).await.unwrap())
+        };
+        // One token ends: what it holds is free, and what its owner holds is not.
+        let (token, actor) = script().await;
+        kyc::claim(&app.by(&actor), ids[0]).await.unwrap();
+        kyc::claim(&app.by(&ada), ids[1]).await.unwrap();
+        tokens::revoke(&app.by(&operator()), token).await.unwrap();
+        assert_eq!((holder(ids[0]).await, holder(ids[1]).await), (None, Some(ada.principal())));
+        // Another password: every token ends, and the session in which it was set goes on.
+        let (_, actor) = script().await;
+        kyc::claim(&app.by(&actor), ids[0]).await.unwrap();
+        let (old, other) = (Password::new(PASSWORD), Password::new("another long one"));
+        auth::change_password(&app.by(&ada), &old, &other).await.unwrap();
+        assert_eq!((holder(ids[0]).await, holder(ids[1]).await), (None, Some(ada.principal())));
+        auth::change_password(&app.by(&ada), &other, &old).await.unwrap();
+        // One of two sessions ends, then the last one.
+        let (second, _) = test.log_in(me).await;
+        auth::logout(&app.by(&ada)).await.unwrap();
+        assert_eq!(holder(ids[1]).await, Some(second.principal()));
+        auth::logout(&app.by(&second)).await.unwrap();
+        assert_eq!(holder(ids[1]).await, None);
+        let shown = kyc::show(&app.by(&operator()), ids[1]).await.unwrap();
+        assert_eq!(shown.history.last().unwrap().act, TriageAct::Returned);
+        // Everywhere, by a reset, and by staff.
+        let session = |actor: &Actor| actor.require_session().unwrap().session;
+        for way in ["logout_all", "reset", "end_session", "everybody"] {
+            let (now, _) = test.log_in(me).await;
+            kyc::claim(&app.by(&now), ids[1]).await.unwrap();
+            match way {
+                "logout_all" => auth::logout_all(&app.by(&now)).await.unwrap(),
+                "reset" => {
+                    let because = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
+                    users::send_password_reset(&app.by(&operator()).with(because), me).await.unwrap();
+                    let link = test.token(Template::ResetPassword).await;
+                    auth::reset_password(app, &testing::client(), &link, &Password::new(PASSWORD)).await.unwrap();
+                }
+                "end_session" => {
+                    users::end_session(&app.by(&operator()), me, session(&now)).await.unwrap();
+                }
+                _ => {
+                    let because = Change { reason: Some(RestrictionReason::Security), ..Change::default() };
+                    kyc::claim(&app.by(&operator()), ids[0]).await.unwrap();
+                    users::end_all_sessions(&app.by(&operator()).with(because)).await.unwrap();
+                    assert_eq!(holder(ids[0]).await, Some(operator().principal()), "the operator has no session");
+                }
+            }
+            assert_eq!(holder(ids[1]).await, None, "{way}");
+        }
         test.close().await;
     }
 }

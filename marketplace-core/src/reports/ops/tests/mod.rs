@@ -13,7 +13,7 @@ use crate::{
     actor::Actor,
     base::{change::Change, error::ErrorCode, ids::ThreadId, page::PageRequest, permission::Role},
     messaging::{self, model::MessagesQuery},
-    records::audit::AuditFilter,
+    records::audit::{self, AuditAction, AuditFilter},
     reports::{
         self,
         model::{

@@ -294,12 +294,17 @@ async fn cases_are_skipped_put_off_assigned_and_escalated() {
         assert_eq!((next(&ada).await, next(&bob).await), (Some(1), Some(2)));
         // Put off: for nobody until then.
         let until = app.now() + Duration::from_hours(2);
-        refused(reports::snooze(&app.by(&ada), cases[1], app.now()).await, ErrorCode::Invalid);
-        assert!(reports::snooze(&app.by(&ada), cases[1], until).await.unwrap().changed);
+        refused(reports::snooze(&app.by(&ada), cases[1], Some(app.now())).await, ErrorCode::Invalid);
+        assert!(reports::snooze(&app.by(&ada), cases[1], Some(until)).await.unwrap().changed);
         assert_eq!((next(&ada).await, next(&admin).await), (Some(0), Some(0)));
         let put_off = ReportFilter { status: Some(ReportStatus::Snoozed), ..ReportFilter::default() };
         let put_off = reports::list(&app.by(&ada), &put_off, &PageRequest::first(10)).await.unwrap().items;
         assert_eq!(put_off.iter().map(|case| case.id).collect::<Vec<_>>(), [cases[1]]);
+        // Taken up again: where it was before, once; and put off anew.
+        assert!(reports::snooze(&app.by(&ada), cases[1], None).await.unwrap().changed);
+        assert!(!reports::snooze(&app.by(&ada), cases[1], None).await.unwrap().changed);
+        assert_eq!(next(&ada).await, Some(1));
+        assert!(reports::snooze(&app.by(&ada), cases[1], Some(until)).await.unwrap().changed);
         // Escalated: for admins.
         refused(reports::escalate(&app.by(&bob), cases[0]).await, ErrorCode::Invalid);
         reports::claim(&app.by(&admin), cases[0]).await.unwrap();
@@ -311,6 +316,22 @@ async fn cases_are_skipped_put_off_assigned_and_escalated() {
         assert!(reports::escalate(&app.by(&bob).with(noted("a colleague's friend")), cases[0]).await.unwrap().changed);
         refused(reports::claim(&app.by(&bob), cases[0]).await, ErrorCode::Forbidden);
         assert_eq!((next(&ada).await, next(&admin).await), (None, Some(0)));
+        let asked = async |filter: ReportFilter| {
+            let found = reports::list(&app.by(&ada), &filter, &PageRequest::first(1)).await;
+            found.map(|page| page.items.iter().map(|case| case.id).collect::<Vec<_>>())
+        };
+        let (snoozed, escalated) = (
+            ReportFilter { snoozed: true, ..ReportFilter::default() },
+            ReportFilter { escalated: true, ..ReportFilter::default() },
+        );
+        assert_eq!(asked(snoozed.clone()).await.unwrap(), [cases[1]]);
+        assert_eq!(asked(escalated.clone()).await.unwrap(), [cases[0]]);
+        let subject = reports::show(&app.by(&admin), cases[0]).await.unwrap().case.subject_id;
+        let about = ReportFilter { subject_id: Some(subject), ..escalated.clone() };
+        assert_eq!(asked(about).await.unwrap(), [cases[0]]);
+        refused(asked(ReportFilter { escalated: true, ..snoozed }).await, ErrorCode::Invalid);
+        let decided = ReportFilter { status: Some(ReportStatus::Resolved), ..escalated };
+        refused(asked(decided).await, ErrorCode::Invalid);
         test.advance(Duration::from_hours(2));
         let (ada, bob) = (test.log_in(ada.user_id().unwrap()).await.0, test.log_in(bob.user_id().unwrap()).await.0);
         assert_eq!((next(&ada).await, next(&bob).await), (Some(1), Some(2)));

@@ -1,35 +1,39 @@
 //! `marketplace tui --plain`: the console line by line, for screen readers and for terminals that can do no more. A line
 //! is the name of one of the console's actions, and runs the command of the same name on what is open.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::atomic::Ordering, time::Duration};
+mod acts;
+mod words;
+
+use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use futures::future::LocalBoxFuture;
 use marketplace_core::{
     accounts::summary::UserSummary,
     audit::AuditRow,
     base::change::Change,
-    error::Error,
     ids::{AttemptId, CaseId},
     jobs::model::JobSummary,
     kyc::model::{KycCase, KycFilter, KycSummary},
     messaging::model::ThreadInfo,
     page::PageRequest,
-    reports::model::{DismissReason, ReportAction, ReportCase, ReportReason, ReportSummary},
+    reports::model::{ReportCase, ReportSummary},
     reviews::model::ReviewSummary,
     services::model::ServiceSummary,
     staff::{
         ClaimAttempt, ClaimNextReport, ClaimReport, Connection, ReleaseAttempt, ReleaseReport, ShowAttempt, ShowReport,
-        ShowStats, SkipReport, UndoDecision, UndoReport,
+        ShowStats, SkipReport,
     },
-    time::{Clock, SystemClock, Timestamp},
+    time::{Clock, SystemClock},
 };
 use tokio::time::Instant;
 
+use self::words::{arguments, sentence, words};
 use crate::{
     context::{Assent, Context, Lines},
     failure::{Failure, Outcome},
     find::colleague,
-    output::{Kind, Row, at, plain, safe, time::relative},
+    output::{Row, time::relative},
+    people,
     profile::MacroText,
     report::{ErrorStyle, report},
     tui::{Listed, Seek, confirmed_by, named_colleague, parse_filter, target},
@@ -37,8 +41,6 @@ use crate::{
 
 /// Rows of a list at a time.
 const ROWS: u16 = 20;
-/// The least time between two renewals of a claim.
-const RENEW: Duration = Duration::from_secs(60);
 
 const HELP: &str = "\
 A line is a command:
@@ -99,6 +101,7 @@ pub(super) async fn run<'a>(context: &'a Context, api: Connection, program: Prog
         orphans: known.is_alone,
         known,
     };
+    context.out.view.people.learn(people::load(&desk.api).await);
     let outcome = tokio::select! {
         outcome = desk.work() => outcome,
         failure = ended() => Err(failure),
@@ -149,12 +152,6 @@ struct Desk<'a> {
 const PLACES: [&str; 8] = ["kyc", "reports", "users", "services", "jobs", "threads", "reviews", "audit"];
 /// How long what is open has to have been there before a line decides it.
 const LOOK: Duration = Duration::from_millis(400);
-/// Verbs that take an open case away from whoever holds it.
-const ASIDE: [&str; 7] = ["snooze", "assign", "escalate", "resolve", "dismiss", "uphold", "reverse"];
-/// Verbs that only look.
-const LOOKS: [&str; 8] = ["show", "list", "history", "messages", "sessions", "tail", "verify", "watch"];
-/// Rows above which an act asks for their number.
-const MANY: usize = 20;
 
 impl Desk<'_> {
     async fn work(&mut self) -> Outcome {
@@ -405,7 +402,7 @@ impl Desk<'_> {
         for row in &page.items {
             self.rows.push(row.id_text());
             let number = self.rows.len();
-            self.say(&format!("{number}. {}", sentence(row, now)?))?;
+            self.say(&format!("{number}. {}", sentence(row, now, &self.context.out.view.people)?))?;
         }
         self.more = page.next.map(|next| (filter.to_owned(), next));
         if self.more.is_some() {
@@ -536,269 +533,9 @@ impl Desk<'_> {
             drop(self.api.call::<ReleaseAttempt>(case.attempt.id, (), Change::default()).await);
         }
     }
-
-    async fn decide(&mut self, act: &str, rest: &[String]) -> Outcome {
-        let Some(case) = &self.case else {
-            return Err(Failure::usage("no identity check is open", "next takes one"));
-        };
-        self.require_seen(LOOK)?;
-        let id = case.attempt.id;
-        if self.renewed.elapsed() > RENEW {
-            self.case = Some(self.api.call::<ClaimAttempt>(id, (), Change::default()).await?.item);
-            self.renewed = Instant::now();
-        }
-        let fence = self
-            .case
-            .as_ref()
-            .and_then(mine)
-            .ok_or_else(|| Error::conflict("this case is not yours: open it again", serde_json::json!({})))?;
-        let words = vec!["kyc".into(), act.into(), id.to_string(), "--fence".into(), fence.to_string()];
-        // Like a key: what can be taken back is not asked about where nothing has to be chosen.
-        let assent = if act == "approve" { Assent::Given } else { Assent::Asked };
-        let arguments = arguments("kyc", act, rest);
-        // What was decided has just been read; what would be is worth reading.
-        let is_dry = arguments.iter().any(|word| word == "--dry-run");
-        self.brief(!is_dry);
-        self.run([words, arguments].concat(), assent).await?;
-        if is_dry {
-            return Ok(());
-        }
-        self.case = None;
-        self.decided = Some(("kyc", id.to_string()));
-        self.say(&format!("{act}: done; undo takes it back, within 10 seconds"))?;
-        self.next().await
-    }
-
-    async fn undo(&mut self) -> Outcome {
-        let Some((place, id)) = self.decided.take() else { return self.say("nothing to undo") };
-        let bad = |_| Failure::usage("that is no id", "nothing was undone");
-        if place == "reports" {
-            let undone = self.api.call::<UndoReport>(id.parse().map_err(bad)?, (), Change::default()).await?;
-            self.give_back().await;
-            return self.put_report(&undone.item);
-        }
-        let undone = self.api.call::<UndoDecision>(id.parse().map_err(bad)?, (), Change::default()).await?;
-        self.give_back().await;
-        self.put(undone.item)
-    }
-
-    /// Asks for what an act cannot do without, where it was not written.
-    async fn completed(&self, act: &str, rest: &[String]) -> Outcome<Vec<String>> {
-        let bare = rest.iter().take_while(|word| !word.starts_with('-')).count();
-        let names = |names: &[&str]| names.join(", ");
-        let question = match (self.place, act, bare) {
-            ("kyc" | "reports", "snooze", 0) => "Until when? 4h, 2d or a date: ".to_owned(),
-            ("kyc" | "reports", "assign", 0) => "To whom? A name, an address or me: ".to_owned(),
-            ("kyc" | "reports", "escalate", 0) => "Why? ".to_owned(),
-            ("reports", "resolve", 0) => format!("Why? {}: ", names(ReportReason::NAMES)),
-            ("reports", "dismiss", 0) => format!("Why? {}: ", names(DismissReason::NAMES)),
-            _ => String::new(),
-        };
-        let mut rest = rest.to_vec();
-        if !question.is_empty() {
-            let answer = self.context.line(&question).await?.unwrap_or_default();
-            rest.splice(0..0, words(&answer));
-        }
-        if (self.place, act) == ("reports", "resolve") && !rest.get(1).is_some_and(|word| is_actions(word)) {
-            let question = format!("What is done? {}: ", names(ReportAction::NAMES));
-            let answer = self.context.line(&question).await?.unwrap_or_default();
-            rest.splice(1.min(rest.len())..1.min(rest.len()), words(&answer));
-        }
-        Ok(rest)
-    }
-
-    async fn act(&mut self, act: &str, rest: &[String]) -> Outcome {
-        let mut words = vec![self.place.to_owned(), act.to_owned()];
-        let is_new = matches!(act, "remove-message" | "create" | "list" | "tail" | "verify");
-        let is_dry = rest.iter().any(|word| word == "--dry-run");
-        let many = self.marked.len();
-        // Messages have ids of their own; what makes something new needs none.
-        if !is_new && many > 0 && !LOOKS.contains(&act) {
-            words.append(&mut self.marked.clone());
-        } else if !is_new {
-            words.push(self.subject(self.place)?);
-            if !LOOKS.contains(&act) && !is_dry {
-                self.require_seen(if matches!(self.place, "kyc" | "reports") { LOOK } else { Duration::ZERO })?;
-            }
-        }
-        let rest = self.completed(act, rest).await?;
-        let assent = match (confirmed_by(act), many > MANY) {
-            (Some(word), true) => Assent::Word(format!("{word} {many}")),
-            (Some(word), false) => Assent::Word(word.to_owned()),
-            (None, true) => Assent::Word(many.to_string()),
-            (None, false) => Assent::Asked,
-        };
-        let arguments = arguments(self.place, act, &rest);
-        if many > 0 && matches!(act, "note" | "export") {
-            // These take one at a time.
-            for id in std::mem::take(&mut self.marked) {
-                let words = vec![self.place.to_owned(), act.to_owned(), id];
-                self.run([words, arguments.clone()].concat(), Assent::Asked).await?;
-            }
-            return Ok(());
-        }
-        self.run([words, arguments].concat(), assent).await?;
-        if many > 0 {
-            self.marked.clear();
-        } else if matches!(self.place, "kyc" | "reports") && ASIDE.contains(&act) && !is_dry {
-            // It is somebody else's now, or done.
-            if matches!(act, "resolve" | "dismiss") {
-                self.decided = self.subject.take().map(|id| (self.place, id));
-            }
-            (self.case, self.report, self.subject) = (None, None, None);
-            return self.next().await;
-        }
-        Ok(())
-    }
 }
 
 /// Returns the fencing number of an own claim.
 fn mine(case: &KycCase) -> Option<i64> {
     case.attempt.claim.as_ref().filter(|claim| claim.mine).map(|claim| claim.fence)
-}
-
-/// Returns the words after an action as flags of its command: a reason, then a text.
-fn arguments(place: &str, act: &str, words: &[String]) -> Vec<String> {
-    let flags = words.iter().position(|word| word.starts_with('-')).unwrap_or(words.len());
-    let (bare, flags) = words.split_at(flags);
-    let all = bare.join(" ");
-    let mut out = Vec::new();
-    let mut add = |flag: &str, value: &str| {
-        if !value.is_empty() {
-            out.extend([flag.to_owned(), value.to_owned()]);
-        }
-    };
-    match (act, bare.split_first()) {
-        (_, None) => {}
-        ("remove-message", Some((id, rest))) => {
-            add("--reason", rest.first().map_or("", String::as_str));
-            out.insert(0, id.clone());
-        }
-        (_, Some((first, rest))) if (place, act) == ("reports", "dismiss") => {
-            add("--reason", first);
-            add("--note", &rest.join(" "));
-        }
-        ("resolve", Some((first, rest))) => {
-            let done = rest.iter().take_while(|word| is_actions(word)).count();
-            add("--reason", first);
-            add("--action", &rest.iter().take(done).map(|word| word.trim_matches(',')).collect::<Vec<_>>().join(","));
-            add("--note", &rest.iter().skip(done).cloned().collect::<Vec<_>>().join(" "));
-        }
-        ("snooze" | "assign", Some((first, rest))) => {
-            let flag = if act == "assign" { "--to" } else { "--until" };
-            // A name can have several words.
-            let whole = act == "assign";
-            add(flag, if whole { &all } else { first });
-            add("--note", &if whole { String::new() } else { rest.join(" ") });
-        }
-        (
-            "escalate" | "uphold" | "reverse" | "approve" | "unfreeze" | "unban" | "finalize" | "reopen" | "dismiss"
-            | "restore",
-            _,
-        ) => {
-            add("--note", &all);
-        }
-        ("note", _) => out.push(all),
-        ("notice", _) => add("--content", &all),
-        (_, Some((first, rest))) => {
-            let flag = match act {
-                "role" => "--role",
-                "reset-totp" => "--proof",
-                "export" => "--out",
-                _ => "--reason",
-            };
-            add(flag, first);
-            let text = rest.join(" ");
-            add(if matches!(act, "retry" | "reject" | "revoke") { "--comment" } else { "--note" }, &text);
-        }
-    }
-    out.extend_from_slice(flags);
-    out
-}
-
-/// Returns whether a word is what can be done about reports; several with commas.
-fn is_actions(word: &str) -> bool {
-    word.trim_matches(',').split(',').all(|name| ReportAction::NAMES.contains(&name))
-}
-
-/// Returns a row in one line: each of its columns by name.
-fn sentence<T: Row>(row: &T, now: Timestamp) -> Outcome<String> {
-    let value = serde_json::to_value(row).map_err(|error| Failure::Other(error.into()))?;
-    let mut parts = Vec::new();
-    for column in T::COLUMNS.iter().filter(|column| column.kind != Kind::Id) {
-        let text = plain(at(&value, column.path));
-        if text.is_empty() {
-            continue;
-        }
-        let text = match text.parse::<Timestamp>() {
-            Ok(time) if column.kind == Kind::Time => Cow::Owned(relative(now, time)),
-            _ => safe::line(&text),
-        };
-        parts.push(format!("{} {text}", column.head.to_lowercase()));
-    }
-    Ok(parts.join(", "))
-}
-
-/// Returns the words of a line; what is between quotes is one.
-fn words(line: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let (mut quote, mut open) = (None, false);
-    for c in line.chars() {
-        match quote {
-            Some(end) if c == end => quote = None,
-            None if c == '"' || (c == '\'' && !open) => {
-                quote = Some(c);
-                if !open {
-                    words.push(String::new());
-                    open = true;
-                }
-            }
-            None if c.is_whitespace() => open = false,
-            _ => {
-                if !open {
-                    words.push(String::new());
-                    open = true;
-                }
-                if let Some(word) = words.last_mut() {
-                    word.push(c);
-                }
-            }
-        }
-    }
-    words
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_words_and_words_are_flags() {
-        assert_eq!(words("reject  'too old' \"a b\"c it's"), ["reject", "too old", "a bc", "it's"]);
-        let of = |line: &str| {
-            let words = words(line);
-            arguments("users", &words[0], &words[1..]).join("|")
-        };
-        let case = |place: &str, line: &str| {
-            let words = words(line);
-            arguments(place, &words[0], &words[1..]).join("|")
-        };
-        assert_eq!(case("kyc", "snooze 4h holiday"), "--until|4h|--note|holiday");
-        assert_eq!(case("kyc", "assign Lea Ortiz"), "--to|Lea Ortiz");
-        assert_eq!(case("kyc", "escalate look at the face"), "--note|look at the face");
-        assert_eq!(
-            case("reports", "resolve scam remove_message, freeze twice now"),
-            "--reason|scam|--action|remove_message,freeze|--note|twice now"
-        );
-        assert_eq!(case("reports", "dismiss no_violation"), "--reason|no_violation");
-        assert_eq!(
-            of("reject document_expired look again --dry-run"),
-            "--reason|document_expired|--comment|look again|--dry-run"
-        );
-        assert_eq!(of("approve looks fine"), "--note|looks fine");
-        assert_eq!(of("note called them"), "called them");
-        assert_eq!(of("role support"), "--role|support");
-        assert_eq!(of("remove-message 7c1e7b2a spam"), "7c1e7b2a|--reason|spam");
-        assert_eq!(of("freeze"), "");
-    }
 }
