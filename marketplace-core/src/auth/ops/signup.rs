@@ -4,7 +4,7 @@ use futures::FutureExt;
 
 use super::{
     super::{ClientInfo, store},
-    hours, is_to, issue_one_time, link, lock_by_email, notify,
+    hours, is_to, issue_one_time, link, lock_by_email, notify, post,
     response_timer::ResponseTimer,
     token_invalid,
 };
@@ -148,7 +148,7 @@ pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) ->
                     return Ok(());
                 }
                 let link = issue_one_time(&app, c, account.id, OneTime::VerifyEmail, Some(&email), hours(24)).await?;
-                notify(&app, c, &account, Template::VerifyEmail, Some(link)).await
+                post(&app, c, &account, Template::VerifyEmail, Some(link)).await
             }
             .boxed()
         });
