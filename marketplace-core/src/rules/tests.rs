@@ -194,12 +194,13 @@ async fn words_are_looked_for_wherever_people_write() {
 #[tokio::test]
 async fn sign_ups_are_held_against_networks_and_domains() {
     for test in testing::apps().await {
-        let from = |ip: &str| ClientInfo { ip: ip.parse().unwrap(), user_agent: "test".into() };
+        let from = |ip: &str| ClientInfo { ip: ip.parse().unwrap(), user_agent: "test".into(), language: None };
         let new = |name: &str, email: &str| SignUp {
             role: TraderRole::Client,
             email: email.into(),
             name: name.into(),
             phone: None,
+            language: None,
             password: Password::new("correct horse battery"),
         };
         make(&test, NewRule::new(RuleKind::IpRange, "192.0.2.0/24")).await;

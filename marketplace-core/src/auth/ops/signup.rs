@@ -23,6 +23,7 @@ use crate::{
         ids::UserId,
         text::check_name,
     },
+    notifications,
     operation::Operation,
     platform::{access_token as token, health},
     records::{
@@ -55,6 +56,7 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
     let (Some(email), Some(name), Some(phone)) = (email, name, phone) else {
         return Err(Error::internal("checks passed without values"));
     };
+    let language = new.language.or(client.language);
     let rules = rules::current(app).await?;
     let mut reader = app.db.read().await?;
     let caught = rules::caught_at_sign_up(&mut reader.conn(), &rules, &email, &name, client.ip).await?;
@@ -83,6 +85,8 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
                 now,
             };
             if let Some(account) = accounts::store::insert(c, account).await? {
+                // Before the first mail.
+                notifications::speak(c, id, language, now).await?;
                 if may_mail {
                     let link = issue_one_time(&op, c, id, OneTime::VerifyEmail, Some(&norm), hours(24)).await?;
                     notify(&op, c, &account, Template::VerifyEmail, Some(link)).await?;
