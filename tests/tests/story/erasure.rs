@@ -351,7 +351,10 @@ async fn nothing_is_left_of_somebody_who_is_erased(engine: Engine) {
     swept(&app).await;
     let db = app.db().await;
     for (left, what) in [
-        ("SELECT CAST(count(*) AS BIGINT) FROM notifications", "notifications"),
+        (
+            "SELECT CAST(count(*) AS BIGINT) FROM notifications n JOIN users u ON u.id = n.user_id WHERE u.status = 'deleted'",
+            "notifications",
+        ),
         ("SELECT CAST(count(*) AS BIGINT) FROM rule_hits", "what rules caught"),
         (
             "SELECT CAST(count(*) AS BIGINT) FROM mail_outbox WHERE subject LIKE 'user:%' OR subject LIKE 'case:%'",
