@@ -37,8 +37,8 @@ const BOUNDED: &[&str] = &[
     "unindexed_services",
     "rule_hits",
 ];
-/// Tables of at most 50 rows, which are read as a whole.
-const SMALL: &[&str] = &["webhooks w", "w"];
+/// The table of webhooks, which has at most 50 rows and is read as a whole; and counts of what is theirs, which stop at their cap.
+const SMALL: &[&str] = &["webhooks w", "webhooks", "w", "n"];
 /// Texts that merge two bounded halves under the alias of a table.
 const MERGED: &[&str] = &["messaging/store/pages.rs", "messaging/store/deliver.rs"];
 
