@@ -427,6 +427,24 @@ impl Conversation<'_> {
         }
     }
 
+    /// Adds the notification of unread messages, where there are some of the other side.
+    fn notify_of_messages(&self, read_until: [(Side, i64); 2], texts: &[(usize, Side, Timestamp)], rows: &mut Rows) {
+        let mut told = self::rng(self.plan.seed, Purpose::Notifications, self.id.as_u64_pair().1);
+        for (side, read) in read_until {
+            let unread = usize::try_from(read).unwrap_or(0);
+            // The first one after what was read, if it is of the other side's.
+            if let (Some(user), Some(at)) =
+                (self.party(side), texts.iter().find(|(seq, by, _)| *seq > unread && *by != side))
+            {
+                let notices = Notices { now: self.now };
+                if notices.keeps(at.2) {
+                    let what = (user, NotificationKind::Message, self.id);
+                    rows.notifications.push(notices.with(what, at.2, None, &mut told));
+                }
+            }
+        }
+    }
+
     fn messages(
         &self,
         (number_, thread): (u64, &Thread),
@@ -500,20 +518,7 @@ impl Conversation<'_> {
             (read, number(writers.iter().skip(after).filter(|writer| **writer != Some(side)).count()))
         });
         let [client, worker] = pointers;
-        let mut told = self::rng(self.plan.seed, Purpose::Notifications, self.id.as_u64_pair().1);
-        for (side, read) in [(Side::Client, client.0), (Side::Worker, worker.0)] {
-            let unread = usize::try_from(read).unwrap_or(0);
-            // The first one after what was read, if it is of the other side's.
-            if let (Some(user), Some(at)) =
-                (self.party(side), texts.iter().find(|(seq, by, _)| *seq > unread && *by != side))
-            {
-                let notices = Notices { now: self.now };
-                if notices.keeps(at.2) {
-                    let what = (user, NotificationKind::Message, self.id);
-                    rows.notifications.push(notices.with(what, at.2, None, &mut told));
-                }
-            }
-        }
+        self.notify_of_messages([(Side::Client, client.0), (Side::Worker, worker.0)], &texts, rows);
         let rejected = outline.jobs.iter().any(|job| job.status() == JobStatus::Rejected);
         let closed = match (rejected, outline.tone, outline.staff_at) {
             (true, ..) => Some(CloseReason::JobRejected),

@@ -205,6 +205,19 @@ enum End {
     Reversed,
 }
 
+impl End {
+    fn of(number: u64) -> Self {
+        match number % 10 {
+            0 | 1 | 3 | 5 | 6 => Self::Open,
+            2 => Self::Appealed,
+            4 => Self::Dismissed,
+            7 => Self::Resolved,
+            8 => Self::Reversed,
+            _ => Self::Upheld,
+        }
+    }
+}
+
 fn stored(value: &impl serde::Serialize) -> Result<Value> {
     serde_json::to_string(value).map(Value::Text).map_err(Error::internal)
 }
@@ -216,14 +229,7 @@ fn case(
     rows: &mut Rows,
     rng: &mut StdRng,
 ) -> Result<()> {
-    let end = match number % 10 {
-        0 | 1 | 3 | 5 | 6 => End::Open,
-        2 => End::Appealed,
-        4 => End::Dismissed,
-        7 => End::Resolved,
-        8 => End::Reversed,
-        _ => End::Upheld,
-    };
+    let end = End::of(number);
     // What waits came in the last two days; what is decided, in the weeks before.
     let age = if end == End::Open { rng.random_range(5..2_880) } else { rng.random_range(4_320..30_000) };
     let opened = (now - Duration::from_secs(60 * age)).max(about.at + Duration::from_mins(2)).min(now);
