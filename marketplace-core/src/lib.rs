@@ -26,7 +26,7 @@
 //! let folder = tempfile::tempdir()?;
 //! let app = App::open(Config { data_dir: folder.path().into(), ..Config::default() }).await?;
 //!
-//! let client = ClientInfo { ip: IpAddr::from([127, 0, 0, 1]), user_agent: "example".into() };
+//! let client = ClientInfo { ip: IpAddr::from([127, 0, 0, 1]), user_agent: "example".into(), language: None };
 //! let password = Password::new("correct horse battery");
 //! let new = SignUp {
 //!     role: TraderRole::Worker,
@@ -34,6 +34,7 @@
 //!     password: password.clone(),
 //!     name: "Ada Obi".into(),
 //!     phone: None,
+//!     language: None,
 //! };
 //! auth::signup(&app, &client, new).await?;
 //!

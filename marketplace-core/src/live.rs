@@ -40,7 +40,7 @@ pub async fn own_since(app: &App, user: UserId, after: Option<&str>, limit: u16)
     let Some(cursor) = EventCursor::parse(after) else {
         return Ok(ended(store::bounds(&mut conn).await?.end, true));
     };
-    let found = messaging::delivered(&mut conn, user, cursor, limit).await?;
+    let found = messaging::delivered(app, &mut conn, user, cursor, limit).await?;
     // Afterwards: what was forgotten before the look shows here.
     let bounds = store::bounds(&mut conn).await?;
     if !bounds.hold(cursor) {
@@ -92,5 +92,5 @@ pub async fn rendered(app: &App, events: &[EventCursor]) -> Result<Vec<UserEvent
     }
     let seqs: Vec<i64> = events.iter().map(|cursor| cursor.seq).collect();
     let mut reader = app.db.read().await?;
-    messaging::rendered(&mut reader.conn(), &seqs).await
+    messaging::rendered(app, &mut reader.conn(), &seqs).await
 }

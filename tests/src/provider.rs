@@ -341,13 +341,15 @@ pub struct Browser<'a> {
     client: reqwest::Client,
     /// Name and value.
     pub cookie: Option<String>,
+    /// Languages that its owner reads, as `Accept-Language`.
+    pub languages: Option<&'static str>,
 }
 
 impl<'a> Browser<'a> {
     /// Creates a browser without cookies.
     pub fn new(app: &'a Server) -> Self {
         let client = crate::http::client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { app, client, cookie: None }
+        Self { app, client, cookie: None, languages: None }
     }
 
     /// Begins a login at the server. Returns its response.
@@ -379,6 +381,9 @@ impl<'a> Browser<'a> {
         let mut request = self.client.request(Method::GET, url.clone());
         if let Some(cookie) = &self.cookie {
             request = request.header(header::COOKIE, cookie);
+        }
+        if let Some(languages) = self.languages {
+            request = request.header(header::ACCEPT_LANGUAGE, languages);
         }
         Answer::of(request).await
     }

@@ -28,6 +28,7 @@ mod images;
 mod market;
 mod mrz;
 mod names;
+mod notices;
 mod people;
 mod photos;
 mod plan;

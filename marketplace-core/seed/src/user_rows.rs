@@ -12,6 +12,7 @@ use marketplace_core::{
 
 use crate::{
     files::Stored,
+    notices::Notices,
     users::{Attempt, Chunk, User, Users},
 };
 
@@ -67,12 +68,15 @@ pub(crate) struct Rows {
     pub users: Vec<Vec<Value>>,
     pub terms: Vec<Vec<Value>>,
     pub notes: Vec<Vec<Value>>,
+    pub notifications: Vec<Vec<Value>>,
+    pub identities: Vec<Vec<Value>>,
 }
 
 impl Rows {
     /// Creates all rows of a chunk except its attempts, which wait for their files.
-    pub fn of(cast: &Users, chunk: &Chunk, hash: &str) -> Self {
-        let mut rows = Self::default();
+    pub fn of(cast: &Users, chunk: &Chunk, hash: &str, now: Timestamp) -> Self {
+        let (notifications, identities) = Notices { now }.of_chunk(chunk, cast.plan().0);
+        let mut rows = Self { notifications, identities, ..Self::default() };
         let mut terms = Vec::with_capacity(chunk.users.len() * 5);
         for user in &chunk.users {
             rows.users.push(self::user(cast, user, hash));

@@ -8,6 +8,7 @@ use crate::{
     base::{
         error::{Error, FieldError, Result},
         ids::{NoteId, UserId},
+        language::Language,
         permission::{Role, TraderRole},
         principal::Principal,
         text_enum::text_enum,
@@ -156,6 +157,9 @@ pub struct SignUp {
     /// E.164, `+442071838750`. It becomes the account's when the address is confirmed, unless it is another account's by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
+    /// Language of mails and notifications; without it, the first one of `Accept-Language` that there is, or English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
 }
 
 /// A new account, made by an admin. Its owner sets the password through the mail that it sends.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{ids::SessionId, time::Timestamp};
+use crate::base::{ids::SessionId, language::Language, time::Timestamp};
 
 /// Where a call comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct ClientInfo {
     pub ip: IpAddr,
     /// Its `User-Agent`; shown in the list of sessions, cut at 200 characters.
     pub user_agent: String,
+    /// The language that it prefers, of those that there are.
+    pub language: Option<Language>,
 }
 
 impl ClientInfo {

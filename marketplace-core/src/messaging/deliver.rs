@@ -10,6 +10,7 @@ use crate::{
         time::Timestamp,
     },
     jobs::model::JobStatus,
+    notifications::model::Notification,
     records::events::EventCursor,
 };
 
@@ -54,6 +55,13 @@ pub enum Delivery {
     Thread {
         /// As it is now.
         thread: ThreadBrief,
+    },
+    /// The person was notified of something.
+    Notification {
+        /// As it is now.
+        notification: Notification,
+        /// How many are unread now; it stops at 1,000.
+        unread: i64,
     },
 }
 

@@ -48,7 +48,7 @@ pub use ops::{
     attachment_address, fingerprint, get, list, messages, open, read, send, typing,
 };
 pub(crate) use ops::{file_content, seal_stored};
-pub(crate) use seen::{seen_message, seen_thread};
+pub(crate) use seen::{message_at, seen_message, seen_thread};
 pub(crate) use staff::{record_reading, staff_act_in, staff_remove_in, staff_restore_in};
 pub use staff::{staff_act, staff_attachment, staff_list, staff_messages, staff_notice, staff_remove, staff_show};
 pub(crate) use store::{

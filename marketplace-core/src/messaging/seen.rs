@@ -22,6 +22,11 @@ pub(crate) async fn seen_message(
     Ok(message.filter(|message| !message.removed).map(|message| (place.thread_id, message)))
 }
 
+/// Returns the message of a number in a thread.
+pub(crate) async fn message_at(conn: &mut Conn<'_>, thread: ThreadId, seq: i64) -> Result<Option<MessageId>> {
+    Ok(q!(conn => optval MessageId, "SELECT id FROM messages WHERE thread_id = $1 AND seq = $2", thread, seq)?)
+}
+
 /// Returns the other one of a person's thread, and its newest messages, oldest first, without removed ones; none when it is
 /// not theirs.
 pub(crate) async fn seen_thread(

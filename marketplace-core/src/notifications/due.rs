@@ -1,4 +1,4 @@
-//! Due work on notifications: mails are made of them, and old ones go.
+//! Due work on notifications: those whose time has come are announced, mails are made of them, and old ones go.
 
 use std::{fmt, time::Duration};
 
@@ -32,17 +32,33 @@ impl fmt::Display for Due {
     }
 }
 
-/// Makes mails of the notifications whose time has come. Doing it twice, or on two servers, makes no second one. Returns how many
-/// things were done.
+/// Announces the notifications whose time has come, and makes mails of those whose mail is due. Doing it twice, or on two servers,
+/// does neither a second time. Returns how many things were done.
 ///
 /// # Errors
 /// `unavailable` when the database cannot be used.
 pub(crate) async fn run_due(app: &App) -> Result<u64> {
     let limit = BATCH + crate::scheduled::resting(app, Timer::Notifications);
     let mut reader = app.db.read().await?;
+    let unannounced = store::unannounced(&mut reader.conn(), app.now(), limit).await?;
     let due = store::due(&mut reader.conn(), app.now(), limit).await?;
     drop(reader);
-    crate::scheduled::each(app, Timer::Notifications, due, async |due| mail_one(app, due).await.map(u64::from)).await
+    let announced = async |due| announce_one(app, due).await.map(u64::from);
+    let announced = crate::scheduled::each(app, Timer::Notifications, unannounced, announced).await?;
+    let mailed = async |due| mail_one(app, due).await.map(u64::from);
+    Ok(announced + crate::scheduled::each(app, Timer::Notifications, due, mailed).await?)
+}
+
+async fn announce_one(app: &App, due: Due) -> Result<bool> {
+    Operation::system(app)
+        .write(unit!(|op, conn| {
+            let is_ours = store::take_announcement(conn, due, op.now()).await?;
+            if is_ours {
+                super::announce(&op, conn, due.user_id, due.id).await?;
+            }
+            Ok(is_ours)
+        }))
+        .await
 }
 
 async fn mail_one(app: &App, due: Due) -> Result<bool> {

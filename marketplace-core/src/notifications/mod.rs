@@ -4,12 +4,15 @@
 //! A notification of the future, such as the reminder that a negotiation lapses, is written with its cause and removed with it.
 //! Of unread messages there is one notification for each thread (written by `messaging::store`): its mail waits for ten minutes.
 //!
+//! Each notification is an event of its recipient's, so that their sockets receive it. One of the future is announced by due work
+//! when its time has come.
+//!
 //! | to read about | open |
 //! |---|---|
 //! | the kinds, and which of them are mailed | [`model`] |
 //! | how one is written | `tell`, `cancel` |
 //! | the list, the settings, switching off without a login | `ops.rs` |
-//! | making mails | `due.rs` |
+//! | making mails, and announcing what has become due | `due.rs` |
 
 mod due;
 pub mod model;
@@ -17,32 +20,44 @@ mod ops;
 mod store;
 
 pub(crate) use due::{prune, run_due};
+pub(crate) use ops::{delivered, present, speak};
 pub use ops::{list, mark_read, settings, unread, unsubscribe, update_settings};
-pub(crate) use store::{done, erase, read_thread, told};
+pub(crate) use store::{Row, done, erase, read_thread, told};
 
 use crate::{
-    app::App,
     base::{
         error::Result,
         ids::{NotificationId, UserId},
         time::Timestamp,
     },
+    operation::Operation,
     platform::{config::Config, db::Conn},
+    records::events::{self, EventKind},
 };
 use model::{NotificationKind, Place};
 
-/// Writes what concerns a user, to be shown and mailed at a time, now or later.
+/// Writes what concerns a user, to be shown, delivered to their sockets and mailed at a time, now or later.
 pub(crate) async fn tell(
-    app: &App,
+    op: &Operation,
     conn: &mut Conn<'_>,
     user: UserId,
     kind: NotificationKind,
     target: impl std::fmt::Display,
     at: Timestamp,
 ) -> Result<()> {
-    let id = NotificationId::new(at, app.random.as_ref());
+    let id = NotificationId::new(at, op.random.as_ref());
     let mail_at = kind.is_mailed_here().then_some(at + kind.mail_waits());
-    store::insert(conn, user, id, kind, &target.to_string(), at, mail_at).await
+    let announce_at = (at > op.now()).then_some(at);
+    store::insert(conn, user, id, kind, &target.to_string(), at, (mail_at, announce_at)).await?;
+    if announce_at.is_none() {
+        announce(op, conn, user, id).await?;
+    }
+    Ok(())
+}
+
+/// Appends the event that a user was notified.
+async fn announce(op: &Operation, conn: &mut Conn<'_>, user: UserId, id: NotificationId) -> Result<()> {
+    events::append(op, conn, EventKind::Notification, &id.to_string(), Some(user)).await
 }
 
 /// Returns the address of the page that a notification leads to.

@@ -20,6 +20,7 @@ use crate::{
     base::{
         error::{Error, Result},
         ids::{NotificationId, UserId, first_uuid_v7},
+        language::Language,
         page::{Page, PageRequest, TimeCursor},
         permission::Permission,
         time::Timestamp,
@@ -29,7 +30,7 @@ use crate::{
 };
 
 /// Returns the id before which are all of the past.
-fn present(now: Timestamp) -> NotificationId {
+pub(crate) fn present(now: Timestamp) -> NotificationId {
     NotificationId(first_uuid_v7(now + Duration::from_millis(1)))
 }
 
@@ -48,13 +49,22 @@ pub async fn list(op: &Operation, filter: NotificationFilter, page: &PageRequest
     let rows = store::page(&mut conn, me, filter.unread, before, limit + 1).await?;
     drop(reader);
     let page = Page::from_rows(rows, limit, |row| TimeCursor { at: row.at, id: row.id.0 });
-    let shown = page.items.into_iter().map(|row| {
-        let title = op.mailer.texts.get(language, row.kind.as_str())?.subject.clone();
-        let link = link(&op.config, row.kind, &row.target);
-        let store::Row { id, kind, target, at, read_at } = row;
-        Ok(Notification { id, kind, title, target, link, at, read_at })
-    });
+    let shown = page.items.into_iter().map(|row| delivered(op, language, row));
     Ok(Page { items: shown.collect::<Result<_>>()?, next: page.next })
+}
+
+/// Returns a notification as its recipient is shown it.
+pub(crate) fn delivered(app: &App, language: Language, row: store::Row) -> Result<Notification> {
+    let title = app.mailer.texts.get(language, row.kind.as_str())?.subject.clone();
+    let link = link(&app.config, row.kind, &row.target);
+    let store::Row { id, kind, target, at, read_at } = row;
+    Ok(Notification { id, kind, title, target, link, at, read_at })
+}
+
+/// Sets the language of a new account. Without one, or with the first one, nothing is stored.
+pub(crate) async fn speak(conn: &mut Conn<'_>, user: UserId, language: Option<Language>, now: Timestamp) -> Result<()> {
+    let Some(language) = language.filter(|language| *language != Language::default()) else { return Ok(()) };
+    store::put_settings(conn, user, &NotificationSettings::new(language, &[], 0), now).await.map(drop)
 }
 
 /// Returns how many of the caller's notifications are unread.

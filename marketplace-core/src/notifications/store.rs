@@ -18,7 +18,7 @@ const CAP: i64 = 1_000;
 
 /// A stored notification.
 #[derive(Debug, Clone, sqlx_macros::FromRow)]
-pub(super) struct Row {
+pub(crate) struct Row {
     pub id: NotificationId,
     pub kind: NotificationKind,
     pub target: String,
@@ -33,11 +33,11 @@ pub(super) async fn insert(
     kind: NotificationKind,
     target: &str,
     at: Timestamp,
-    mail_at: Option<Timestamp>,
+    (mail_at, announce_at): (Option<Timestamp>, Option<Timestamp>),
 ) -> Result<()> {
     q!(conn => exec,
-        "INSERT INTO notifications (user_id, id, kind, target, at, mail_at) VALUES ($1, $2, $3, $4, $5, $6)",
-        user, id, kind, target, at, mail_at)?;
+        "INSERT INTO notifications (user_id, id, kind, target, at, mail_at, announce_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        user, id, kind, target, at, mail_at, announce_at)?;
     Ok(())
 }
 
@@ -110,7 +110,7 @@ pub(crate) async fn done(
     Ok(())
 }
 
-/// One of which a mail is due.
+/// One of which a mail, or the announcement, is due.
 #[derive(Debug, Clone, Copy, sqlx_macros::FromRow)]
 pub(super) struct Due {
     pub user_id: UserId,
@@ -121,6 +121,21 @@ pub(super) async fn due(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Resu
     Ok(q!(conn => all Due,
         "SELECT user_id, id FROM notifications WHERE mail_at IS NOT NULL AND mail_at <= $1 ORDER BY mail_at LIMIT ($2 + 0)",
         now, limit)?)
+}
+
+/// Returns those whose time has come, and that were not announced yet.
+pub(super) async fn unannounced(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<Due>> {
+    Ok(q!(conn => all Due,
+        "SELECT user_id, id FROM notifications WHERE announce_at IS NOT NULL AND announce_at <= $1 ORDER BY announce_at LIMIT ($2 + 0)",
+        now, limit)?)
+}
+
+/// Takes the announcement: of two that try, one gets it.
+pub(super) async fn take_announcement(conn: &mut Conn<'_>, due: Due, now: Timestamp) -> Result<bool> {
+    Ok(q!(conn => exec,
+        "UPDATE notifications SET announce_at = NULL WHERE user_id = $1 AND id = $2 AND announce_at IS NOT NULL AND announce_at <= $3",
+        due.user_id, due.id, now)?
+        == 1)
 }
 
 /// Takes the making of a mail: of two that try, one gets the notification.

@@ -11,9 +11,11 @@ use crate::{
     base::{
         error::{Error, Result},
         ids::{IdentityId, UserId},
+        language::Language,
         permission::Role,
         text::clean_line,
     },
+    notifications,
     operation::Operation,
     platform::db::Conn,
     records::{
@@ -29,6 +31,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
     pub ip: std::net::IpAddr,
+    /// Of the mails to a new account.
+    pub language: Option<Language>,
     pub rules: std::sync::Arc<Compiled>,
 }
 
@@ -142,6 +146,7 @@ async fn make(
     let made = accounts::store::insert(conn, new).await?;
     made.ok_or_else(|| Error::busy("somebody signed up with this address just now; try again"))?;
     accounts::store::confirm_address(conn, id, now).await?;
+    notifications::speak(conn, id, from.language, now).await?;
     caught.store(op, conn, About::user(id), &ReportedContent::titled(&name)).await?;
     events::append(op, conn, EventKind::UserCreated, &id.to_string(), Some(id)).await?;
     accounts::store::lock(conn, id).await?.ok_or_else(|| Error::internal("an account that was just made is gone"))

@@ -128,7 +128,7 @@ async fn complete(
 async fn open(app: &App, client: &ClientInfo, who: Identity, asked: &Asked) -> Result<Tokens> {
     let (opening, role) = (Opening::new(app, client), asked.role.into());
     let within = opening.clone();
-    let from = account::Origin { ip: client.ip, rules: rules::current(app).await? };
+    let from = account::Origin { ip: client.ip, language: client.language, rules: rules::current(app).await? };
     let account = Operation::system(app)
         .write(unit!(|op, c| {
             let account = account::find_or_make(&op, c, &who, role, &from).await?;
@@ -145,7 +145,7 @@ async fn hand_over(app: &App, client: &ClientInfo, who: Identity, asked: &Asked,
     let Back { mut redirect, challenge } = back;
     let code = Opaque::new(app.random.as_ref());
     let (role, hash) = (asked.role.into(), code.hash());
-    let from = account::Origin { ip: client.ip, rules: rules::current(app).await? };
+    let from = account::Origin { ip: client.ip, language: client.language, rules: rules::current(app).await? };
     Operation::system(app)
         .write(unit!(|op, c| {
             let account = account::find_or_make(&op, c, &who, role, &from).await?;

@@ -46,7 +46,7 @@ pub(super) async fn changed(op: &Operation, conn: &mut Conn<'_>, user: UserId) -
     events::append(op, conn, EventKind::Profile, &user.to_string(), Some(user)).await
 }
 
-/// Holds the texts of a profile, each with its field, against the rules.
+/// Holds the texts of a profile, each with its field, against the rules, but for what stood in it `before`.
 ///
 /// # Errors
 /// `invalid` for what a rule refuses.
@@ -56,8 +56,9 @@ pub(crate) async fn hold(
     rules: &Compiled,
     account: &Account,
     texts: &[(&'static str, &str)],
+    before: &[&str],
 ) -> Result<()> {
-    let caught = Caught::of(rules, RulePlace::Profiles, texts);
+    let caught = Caught::of_change(rules, RulePlace::Profiles, texts, before);
     if caught.is_empty() {
         return Ok(());
     }
@@ -93,12 +94,21 @@ pub async fn update_client(op: &Operation, update: UpdateClientProfile) -> Resul
         if profile == before {
             return Ok(profile);
         }
-        hold(&op, conn, &rules, &account, &[("/about", &profile.about), ("/location", &profile.location)]).await?;
+        let texts = [("/about", profile.about.as_str()), ("/location", &profile.location)];
+        hold(&op, conn, &rules, &account, &texts, &[&before.about, &before.location]).await?;
         profile.version = store::put_client(conn, user, &profile, op.now()).await?;
         changed(&op, conn, user).await?;
         Ok(profile)
     }))
     .await
+}
+
+/// Returns the texts of a worker's profile, each with its field.
+fn worker_texts(profile: &WorkerProfile) -> Vec<(&'static str, &str)> {
+    let mut texts =
+        vec![("/headline", profile.headline.as_str()), ("/about", &profile.about), ("/location", &profile.location)];
+    texts.extend(profile.skills.iter().map(|skill| ("/skills", skill.as_str())));
+    texts
 }
 
 /// Returns the caller's profile as a worker.
@@ -127,13 +137,8 @@ pub async fn update_worker(op: &Operation, update: UpdateWorkerProfile) -> Resul
         if profile == before {
             return Ok(profile);
         }
-        let mut texts = vec![
-            ("/headline", profile.headline.as_str()),
-            ("/about", &profile.about),
-            ("/location", &profile.location),
-        ];
-        texts.extend(profile.skills.iter().map(|skill| ("/skills", skill.as_str())));
-        hold(&op, conn, &rules, &account, &texts).await?;
+        let was: Vec<&str> = worker_texts(&before).into_iter().map(|(_, text)| text).collect();
+        hold(&op, conn, &rules, &account, &worker_texts(&profile), &was).await?;
         profile.version = store::put_worker(conn, user, &profile, op.now()).await?;
         changed(&op, conn, user).await?;
         Ok(profile)

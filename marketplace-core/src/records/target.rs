@@ -35,6 +35,8 @@ text_enum! {
         Category = "category",
         /// A rule about what is not let in.
         Rule = "rule",
+        /// What somebody was notified of.
+        Notification = "notification",
         /// A mail that waits or could not be sent.
         Mail = "mail",
         /// Where one of the operator's own systems is told of what happens.

@@ -10,7 +10,7 @@ use crate::{
     base::{
         change::RestrictionReason,
         error::{Error, Result},
-        ids::{CaseId, ReportId, ThreadId, UserId},
+        ids::{CaseId, MessageId, ReportId, ThreadId, UserId},
         principal::Principal,
         text::check_text,
         text_enum::text_enum,
@@ -506,6 +506,9 @@ pub struct ActionTaken {
     /// Whether the service was published before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub was_published: bool,
+    /// The messages that it removed: all of the person's that the reports of the case are about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<MessageId>,
 }
 
 /// What was decided about a case.

@@ -23,6 +23,7 @@ use crate::{
         time::Timestamp,
     },
     platform::db::Conn,
+    rules::Hit,
 };
 
 /// Expands to the columns of [`Case`].
@@ -145,6 +146,20 @@ pub(super) async fn caught_before(
         "SELECT (SELECT count(*) FROM reports WHERE case_id = $1 AND reporter_id IS NULL), \
          EXISTS (SELECT 1 FROM reports WHERE case_id = $1 AND rule_id = $2 AND content = $3)",
         case, rule, content)?)
+}
+
+/// Returns whether staff dismissed what a rule caught of a thing, word for word: it is not brought up again.
+pub(super) async fn dismissed_before(conn: &mut Conn<'_>, hit: &Hit) -> Result<bool> {
+    Ok(q!(conn => val bool,
+        "SELECT EXISTS (SELECT 1 FROM report_cases c JOIN reports r ON r.case_id = c.id \
+         WHERE c.subject_id = $1 AND c.target_kind = $2 AND c.target_id = $3 AND c.status = 'dismissed' \
+         AND r.reporter_id IS NULL AND r.rule_id = $4 AND r.content = $5)",
+        hit.subject_id, hit.target_kind, hit.target_id, hit.rule_id, &hit.content)?)
+}
+
+/// Returns all that is kept with a case's reports.
+pub(super) async fn contents(conn: &mut Conn<'_>, case: CaseId) -> Result<Vec<String>> {
+    Ok(q!(conn => vals String, "SELECT content FROM reports WHERE case_id = $1 AND content IS NOT NULL", case)?)
 }
 
 /// Returns the newest content that is kept with a case's reports.

@@ -16,7 +16,8 @@
 //! - A blocked domain and a network are about sign-up and first log-in through a provider; a domain also about a change of
 //!   address, and with its subdomains. Who is in already stays. A refusal is the same whether or not the address has an
 //!   account.
-//! - Contact details in messages are free once a job was agreed in the thread.
+//! - Contact details in messages and offers are free once a job was agreed in the thread.
+//! - Of a change, what was written before is not caught again.
 //! - A change is known to all servers within a second.
 //! - Neither the log nor the audit log has the text that was caught.
 //!

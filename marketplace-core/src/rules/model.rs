@@ -31,7 +31,7 @@ text_enum! {
     pub enum RuleKind {
         /// New addresses of this domain and its subdomains.
         BlockedDomain = "blocked_domain",
-        /// Contact details in texts; in messages, only before a job was agreed.
+        /// Contact details in texts; in messages and offers, only before a job was agreed.
         ContactDetails = "contact_details",
         /// A word, or words in this order, in texts.
         Words = "words",
@@ -61,6 +61,15 @@ text_enum! {
         Reviews = "reviews",
         /// Names, headlines and what people say of themselves.
         Profiles = "profiles",
+        /// The terms of offers, and what people write with what they do about a job.
+        Offers = "offers",
+    }
+}
+
+impl RulePlace {
+    /// Returns whether its texts are written to somebody in a thread, where contact details are free once a job was agreed.
+    pub(crate) fn is_of_threads(self) -> bool {
+        matches!(self, Self::Messages | Self::Offers)
     }
 }
 
@@ -127,12 +136,12 @@ impl Rule {
         format!("Rule: {} {}", self.kind, self.value)
     }
 
-    /// What is wrong with a text that it refuses.
-    pub(super) fn refusal(&self) -> String {
+    /// What is wrong with a text of a place that it refuses.
+    pub(super) fn refusal(&self, place: RulePlace) -> String {
         match self.kind {
             RuleKind::ContactDetails => {
                 let detail = self.value.parse::<ContactDetail>().unwrap_or(ContactDetail::Any).described();
-                if self.places.contains(&RulePlace::Messages) {
+                if place.is_of_threads() {
                     format!("has {detail}; take it out: contact details can be exchanged once a job is agreed")
                 } else {
                     format!("has {detail}; take it out")
@@ -156,7 +165,7 @@ pub struct NewRule {
     pub value: String,
     /// What happens to what it catches; refused unless given for domains and networks, and reported for texts.
     pub action: Option<RuleAction>,
-    /// The texts in which it looks; unless given, messages for contact details, and all for words.
+    /// The texts in which it looks; unless given, all.
     pub places: Option<Vec<RulePlace>>,
     /// The reason of the reports that it opens.
     pub reason: Option<ReportReason>,
@@ -197,8 +206,7 @@ impl NewRule {
         let value = checks.take(value(self.kind, &self.value));
         let usual = match self.kind {
             RuleKind::BlockedDomain | RuleKind::IpRange => &[][..],
-            RuleKind::ContactDetails => &[RulePlace::Messages],
-            RuleKind::Words => RulePlace::ALL,
+            RuleKind::ContactDetails | RuleKind::Words => RulePlace::ALL,
         };
         let places = self.places.clone().unwrap_or_else(|| usual.to_vec());
         let places = checks.take(check_places(self.kind, places));

@@ -176,7 +176,7 @@ async fn read(app: &App, last: Option<(Arc<Compiled>, i64)>) -> Result<Arc<Compi
 pub(crate) struct Caught {
     reported: Vec<Rule>,
     /// With the fields that they are about.
-    refused: Vec<(Rule, &'static str)>,
+    refused: Vec<(Rule, &'static str, RulePlace)>,
 }
 
 /// What a report is about.
@@ -201,16 +201,22 @@ impl Caught {
         let mut caught = Self::default();
         if !rules.is_idle(place) {
             for (field, text) in texts {
-                caught.add(rules.broken_by(place, text), field);
+                caught.add(rules.broken_by(place, text), field, place);
             }
         }
         caught
     }
 
-    fn add<'a>(&mut self, rules: impl IntoIterator<Item = &'a Rule>, field: &'static str) {
+    /// Like [`Caught::of`], for a change: what stands in one of the texts `before` stays, and is not caught again.
+    pub fn of_change(rules: &Compiled, place: RulePlace, texts: &[(&'static str, &str)], before: &[&str]) -> Self {
+        let new: Vec<_> = texts.iter().copied().filter(|(_, text)| !before.contains(text)).collect();
+        Self::of(rules, place, &new)
+    }
+
+    fn add<'a>(&mut self, rules: impl IntoIterator<Item = &'a Rule>, field: &'static str, place: RulePlace) {
         for rule in rules {
             match rule.action {
-                RuleAction::Refuse => self.refused.push((rule.clone(), field)),
+                RuleAction::Refuse => self.refused.push((rule.clone(), field, place)),
                 RuleAction::Report if self.reported.iter().all(|other| other.id != rule.id) => {
                     self.reported.push(rule.clone());
                 }
@@ -227,10 +233,10 @@ impl Caught {
     /// Leaves contact details out when a job was agreed in the thread.
     pub async fn unless_agreed(mut self, conn: &mut Conn<'_>, thread: ThreadId) -> Result<Self> {
         let is_contact = |rule: &Rule| rule.kind == RuleKind::ContactDetails;
-        let any = self.reported.iter().chain(self.refused.iter().map(|(rule, _)| rule)).any(is_contact);
+        let any = self.reported.iter().chain(self.refused.iter().map(|(rule, ..)| rule)).any(is_contact);
         if any && store::is_agreed(conn, thread).await? {
             self.reported.retain(|rule| !is_contact(rule));
-            self.refused.retain(|(rule, _)| !is_contact(rule));
+            self.refused.retain(|(rule, ..)| !is_contact(rule));
         }
         Ok(self)
     }
@@ -241,8 +247,8 @@ impl Caught {
     /// `invalid` with the fields and what is in them.
     pub fn allow(&self) -> Result<()> {
         let mut fields: Vec<FieldError> = Vec::new();
-        for (rule, field) in &self.refused {
-            let error = FieldError::new(*field, rule.refusal());
+        for (rule, field, place) in &self.refused {
+            let error = FieldError::new(*field, rule.refusal(*place));
             if !fields.contains(&error) {
                 fields.push(error);
             }
@@ -277,7 +283,7 @@ impl Caught {
 pub(crate) async fn caught_domains(conn: &mut Conn<'_>, email: &str) -> Result<Caught> {
     let rules = store::of_domains(conn, &domains(email)).await?;
     let mut caught = Caught::default();
-    caught.add(&rules, "/email");
+    caught.add(&rules, "/email", RulePlace::Profiles);
     if caught.refused.is_empty() {
         return Ok(caught);
     }
@@ -309,8 +315,8 @@ pub(crate) async fn caught_at_sign_up(
         return Err(Error::forbidden("sign-ups from this network are not accepted; write to us if that is wrong"));
     }
     let mut caught = caught_domains(conn, email).await?;
-    caught.add(networks, "");
-    caught.add(rules.broken_by(RulePlace::Profiles, name), "/name");
+    caught.add(networks, "", RulePlace::Profiles);
+    caught.add(rules.broken_by(RulePlace::Profiles, name), "/name", RulePlace::Profiles);
     caught.allow()?;
     Ok(caught)
 }

@@ -9,7 +9,7 @@ use super::model::{Rule, RuleAction, RuleKind};
 use crate::{
     base::{
         error::{Error, Result},
-        ids::{MessageId, ReportId, ReviewId, RuleId, ServiceId, ThreadId, UserId},
+        ids::{JobId, MessageId, ReportId, ReviewId, RuleId, ServiceId, ThreadId, UserId},
         page::TimeCursor,
         principal::Principal,
         time::Timestamp,
@@ -244,6 +244,34 @@ pub(super) struct TriedReview {
 pub(super) async fn reviews(conn: &mut Conn<'_>, after: Uuid, limit: i64) -> Result<Vec<TriedReview>> {
     Ok(q!(conn => all TriedReview,
         "SELECT id, author_id, content, reply FROM reviews WHERE id > $1 ORDER BY id LIMIT ($2 + 0)", after, limit)?)
+}
+
+/// Returns the last of the next jobs.
+pub(super) async fn last_job(conn: &mut Conn<'_>, after: Uuid, limit: i64) -> Result<Option<JobId>> {
+    Ok(q!(conn => vals JobId, "SELECT id FROM jobs WHERE id > $1 ORDER BY id LIMIT ($2 + 0)", after, limit)?.pop())
+}
+
+/// What somebody wrote about a job, that a rule is tried on.
+#[derive(Debug, sqlx_macros::FromRow)]
+pub(super) struct TriedOffer {
+    pub thread_id: ThreadId,
+    pub author_id: UserId,
+    pub at: Timestamp,
+    pub first: Option<String>,
+    pub second: Option<String>,
+}
+
+/// Returns the offers and the comments of the two sides of the jobs after one, up to another.
+pub(super) async fn offers(conn: &mut Conn<'_>, after: Uuid, upto: JobId) -> Result<Vec<TriedOffer>> {
+    Ok(q!(conn => all TriedOffer,
+        "SELECT j.thread_id, CASE WHEN o.offered_by = 'client' THEN j.client_id ELSE j.worker_id END AS author_id, \
+           o.created_at AS at, o.schedule AS first, o.scope AS second \
+         FROM jobs j JOIN job_offers o ON o.job_id = j.id WHERE j.id > $1 AND j.id <= $2 \
+         UNION ALL \
+         SELECT j.thread_id, CASE WHEN h.side = 'client' THEN j.client_id ELSE j.worker_id END, h.at, h.comment, NULL \
+         FROM jobs j JOIN job_history h ON h.job_id = j.id WHERE j.id > $1 AND j.id <= $2 \
+         AND h.comment IS NOT NULL AND h.side IN ('client', 'worker')",
+        after, upto)?)
 }
 
 /// An account that a rule is tried on.

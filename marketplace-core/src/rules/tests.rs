@@ -20,14 +20,18 @@ use crate::{
         permission::{Role, TraderRole},
         text_enum::Name,
     },
-    jobs::model::JobStatus,
+    jobs::{
+        self,
+        model::{CounterOffer, EndJob, JobReason, JobStatus, NewJob, Offer},
+    },
     messaging::{self, model::NewMessage},
+    money::Money,
     platform::db::OpenOptions,
     profiles::{self, model::UpdateWorkerProfile},
     records::audit::{self, AuditAction, AuditFilter},
     reports::{
         self,
-        model::{ReportFilter, ReportReason, ReportTarget},
+        model::{Deciding, DismissReason, ReportFilter, ReportReason, ReportTarget, Verdict},
     },
     services,
     testing::{self, TestApp, operator},
@@ -194,12 +198,13 @@ async fn words_are_looked_for_wherever_people_write() {
 #[tokio::test]
 async fn sign_ups_are_held_against_networks_and_domains() {
     for test in testing::apps().await {
-        let from = |ip: &str| ClientInfo { ip: ip.parse().unwrap(), user_agent: "test".into() };
+        let from = |ip: &str| ClientInfo { ip: ip.parse().unwrap(), user_agent: "test".into(), language: None };
         let new = |name: &str, email: &str| SignUp {
             role: TraderRole::Client,
             email: email.into(),
             name: name.into(),
             phone: None,
+            language: None,
             password: Password::new("correct horse battery"),
         };
         make(&test, NewRule::new(RuleKind::IpRange, "192.0.2.0/24")).await;
@@ -230,6 +235,94 @@ async fn sign_ups_are_held_against_networks_and_domains() {
     }
 }
 
+/// Offers, and what is written with what is done about a job: reported or refused like messages, until a job was agreed.
+#[tokio::test]
+async fn contact_details_in_offers_wait_for_a_job() {
+    for test in testing::apps().await {
+        let Talk { client, worker, thread, .. } = talk(&test).await;
+        let (his, hers) = (test.app().by(&client), test.app().by(&worker));
+        let terms =
+            |scope: &str| Offer { price: Money::new(5_000, "EUR"), schedule: "Monday".into(), scope: scope.into() };
+        let counter = |revision, scope: &str| CounterOffer { revision, offer: terms(scope) };
+        let made = make(&test, NewRule::new(RuleKind::ContactDetails, "email")).await;
+        assert_eq!(made.places.len(), RulePlace::ALL.len());
+        let new = NewJob { thread_id: thread, offer: terms("Two hours. Write to jon@example.org") };
+        let job = jobs::create(&his, new).await.unwrap().id;
+        test.advance(Duration::from_millis(10));
+        jobs::offer(&hers, job, counter(1, "Gladly: ada@example.org")).await.unwrap();
+        let found = cases(&test).await;
+        assert_eq!(found.len(), 2, "one for each side: {found:?}");
+        for case in &found {
+            assert_eq!((case.case.target_kind, case.case.thread_id), (ReportTarget::Thread, Some(thread)));
+            let content = case.reports[0].content.as_ref().unwrap();
+            let is_his = Some(case.case.subject_id) == client.user_id();
+            assert!(content.text.contains(if is_his { "jon@example.org" } else { "ada@example.org" }), "{content:?}");
+        }
+        // A dry run sees the same.
+        let op = test.app().by(&operator());
+        let offers =
+            NewRule { places: Some(vec![RulePlace::Offers]), ..NewRule::new(RuleKind::ContactDetails, "email") };
+        let part = super::test(&op, &TryRule { rule: offers.clone(), examples: 5, after: None }).await.unwrap();
+        assert_eq!((part.checked, part.caught, part.examples.len()), (2, 2, 2), "{part:?}");
+        assert_eq!(part.examples[0].thread_id, Some(thread));
+        let part = super::test(&op, &TryRule { rule: offers.clone(), examples: 0, after: part.next }).await.unwrap();
+        assert_eq!((part.checked, part.next), (0, None));
+
+        let refuse = RuleEdit { action: Patch::Set(RuleAction::Refuse), ..RuleEdit::default() };
+        edit(&op, made.id, refuse).await.unwrap();
+        refused(jobs::offer(&his, job, counter(2, "jon@example.org")).await, "/offer/scope", "once a job is agreed");
+        let why = EndJob { reason: JobReason::Price, comment: Some("Write to jon@example.org instead".into()) };
+        refused(jobs::cancel(&his, job, why).await, "/comment", "an e-mail address");
+        assert_eq!(jobs::get(&his, job).await.unwrap().status, JobStatus::Negotiating);
+        jobs::accept(&his, job, 2).await.unwrap();
+        let why = EndJob { reason: JobReason::Other, comment: Some("My address is jon@example.org".into()) };
+        jobs::cancel(&his, job, why).await.unwrap();
+        jobs::create(&his, NewJob { thread_id: thread, offer: terms("As before, jon@example.org") }).await.unwrap();
+        assert_eq!(cases(&test).await.len(), 2, "they have agreed once");
+        test.close().await;
+    }
+}
+
+/// What a change leaves as it was is not caught again, nor what staff have dismissed.
+#[tokio::test]
+async fn what_stays_as_it_was_is_not_brought_up_again() {
+    for test in testing::apps().await {
+        let Talk { worker, service, .. } = talk(&test).await;
+        let hers = test.app().by(&worker);
+        let made = make(&test, NewRule::new(RuleKind::Words, "gift card")).await;
+        let change = |title: Option<&str>, description: Option<&str>| services::model::UpdateService {
+            title: title.map_or(Patch::Keep, |text| Patch::Set(text.into())),
+            description: description.map_or(Patch::Keep, |text| Patch::Set(text.into())),
+            ..services::model::UpdateService::default()
+        };
+        services::update(&hers, service, change(Some("Gift card design"), None)).await.unwrap();
+        let found = cases(&test).await;
+        assert_eq!(found.len(), 1);
+        let verdict = Verdict::Dismiss { reasons: vec![DismissReason::NoViolation] };
+        let dismiss = Deciding { fence: None, verdict, comment_to_reporter: None };
+        reports::decide(&test.app().by(&operator()), found[0].case.id, &dismiss).await.unwrap();
+        test.advance(Duration::from_secs(11));
+        // Another field, the same words in public again: nothing new.
+        services::update(&hers, service, change(None, Some("Printed on paper"))).await.unwrap();
+        assert!(cases(&test).await.is_empty());
+        services::update(&hers, service, change(Some("Piano"), None)).await.unwrap();
+        services::update(&hers, service, change(Some("A gift card"), None)).await.unwrap();
+        assert_eq!(cases(&test).await.len(), 1, "these are other words");
+        let found = cases(&test).await;
+        reports::decide(&test.app().by(&operator()), found[0].case.id, &dismiss).await.unwrap();
+        test.advance(Duration::from_secs(11));
+        services::close(&hers, service).await.unwrap();
+        services::publish(&hers, service).await.unwrap();
+        assert!(cases(&test).await.is_empty(), "word for word what was dismissed");
+        // What was written before a rule refuses stays, whatever else is changed.
+        let refuse = RuleEdit { action: Patch::Set(RuleAction::Refuse), ..RuleEdit::default() };
+        edit(&test.app().by(&operator()), made.id, refuse).await.unwrap();
+        services::update(&hers, service, change(None, Some("Printed on better paper"))).await.unwrap();
+        refused(services::update(&hers, service, change(None, Some("A gift card!"))).await, "/description", "words");
+        test.close().await;
+    }
+}
+
 /// What a rule would have caught: the same as what it catches, without a change, and on record.
 #[tokio::test]
 async fn a_trial_says_what_would_have_been_caught() {
@@ -244,7 +337,7 @@ async fn a_trial_says_what_would_have_been_caught() {
         let op = test.app().by(&operator());
         let trial = |kind, value: &str, examples| TryRule { rule: NewRule::new(kind, value), examples, after: None };
         let found = super::test(&op, &trial(RuleKind::ContactDetails, "any", 3)).await.unwrap();
-        assert_eq!((found.caught, found.examples.len(), found.next), (5, 3, None));
+        assert_eq!((found.caught, found.examples.len()), (5, 3));
         assert_eq!(found.examples[0].excerpt, "write to ada0@example.org");
         assert_eq!(found.examples[0].thread_id, Some(thread));
         // Words are looked for in all places, one after the other.
@@ -256,7 +349,8 @@ async fn a_trial_says_what_would_have_been_caught() {
                 break;
             }
         }
-        assert_eq!((caught, parts), (5, 4));
+        // The last of them is empty: it says that no job is left.
+        assert_eq!((caught, parts), (5, 6));
         let found = super::test(&op, &trial(RuleKind::BlockedDomain, "example.org", 20)).await.unwrap();
         assert_eq!((found.checked, found.caught), (2, 2));
         let found = super::test(&op, &trial(RuleKind::IpRange, "127.0.0.0/8", 1)).await.unwrap();

@@ -29,6 +29,8 @@ use crate::{
 
 /// Rows that one call looks at.
 const PART: i64 = 2_000;
+/// Jobs of which one call looks at what was written about them: each has a few offers and comments.
+const JOBS: i64 = 400;
 /// Rows that are looked at without letting others run.
 const TURN: usize = 50;
 /// Examples that a call shows at most.
@@ -45,11 +47,12 @@ enum Source {
     Services,
     Reviews,
     Users,
+    Offers,
 }
 
 impl Source {
-    const ALL: [(Self, &str); 4] =
-        [(Self::Messages, "m"), (Self::Services, "s"), (Self::Reviews, "r"), (Self::Users, "u")];
+    const ALL: [(Self, &str); 5] =
+        [(Self::Messages, "m"), (Self::Services, "s"), (Self::Reviews, "r"), (Self::Users, "u"), (Self::Offers, "o")];
 
     /// Returns what is looked at for a rule.
     fn of(rule: &Rule) -> Vec<Self> {
@@ -61,6 +64,7 @@ impl Source {
             RulePlace::Services => Self::Services,
             RulePlace::Reviews => Self::Reviews,
             RulePlace::Profiles => Self::Users,
+            RulePlace::Offers => Self::Offers,
         };
         rule.places.iter().map(of_place).collect()
     }
@@ -103,7 +107,7 @@ struct Tried {
 ///
 /// # Errors
 /// `invalid` for a rule or a cursor that is not valid; `forbidden` without `users:admin`, and without the permissions to see
-/// what it would show: `threads:read`, `services:read`, `reviews:read`, `users:reveal`.
+/// what it would show: `threads:read`, `services:read`, `reviews:read`, `users:reveal`, `jobs:read`.
 pub async fn test(op: &Operation, trial: &TryRule) -> Result<RuleTrial> {
     op.actor().require(Permission::UsersAdmin)?;
     let rule = tried_rule(op, &trial.rule)?;
@@ -117,6 +121,7 @@ pub async fn test(op: &Operation, trial: &TryRule) -> Result<RuleTrial> {
             Source::Services => Permission::ServicesRead,
             Source::Reviews => Permission::ReviewsRead,
             Source::Users => Permission::UsersReveal,
+            Source::Offers => Permission::JobsRead,
         })?;
     }
     let first = sources.first().copied().ok_or_else(|| Error::internal("a rule that looks nowhere"))?;
@@ -140,7 +145,7 @@ pub async fn test(op: &Operation, trial: &TryRule) -> Result<RuleTrial> {
             caught.push(row);
         }
     }
-    if rule.kind == RuleKind::ContactDetails && source == Source::Messages {
+    if rule.kind == RuleKind::ContactDetails {
         leave_agreed(&mut reader.conn(), &mut caught).await?;
     }
     drop(reader);
@@ -240,10 +245,29 @@ async fn part(conn: &mut Conn<'_>, source: Source, after: Uuid) -> Result<(Vec<T
             };
             rows.into_iter().map(one).collect()
         }
+        Source::Offers => return offers(conn, after).await,
     };
     let is_full = i64::try_from(rows.len()).is_ok_and(|rows| rows == PART);
     let last = rows.last().map(|(id, _)| *id).filter(|_| is_full);
     Ok((rows.into_iter().filter_map(|(_, row)| row).collect(), last))
+}
+
+/// Reads what was written about the next jobs, like [`part`].
+async fn offers(conn: &mut Conn<'_>, after: Uuid) -> Result<(Vec<Tried>, Option<Uuid>)> {
+    let last = store::last_job(conn, after, JOBS).await?;
+    let Some(upto) = last else { return Ok((Vec::new(), None)) };
+    let one = |row: store::TriedOffer| Tried {
+        kind: ReportTarget::Thread,
+        id: row.thread_id.0,
+        thread: Some((row.thread_id, row.at)),
+        subject: row.author_id,
+        place: RulePlace::Offers,
+        texts: [row.first, row.second].into_iter().flatten().collect(),
+        email: None,
+        ip: None,
+    };
+    let rows = store::offers(conn, after, upto).await?;
+    Ok((rows.into_iter().map(one).collect(), Some(upto.0)))
 }
 
 fn catches(rule: &Rule, compiled: &Compiled, row: &Tried) -> bool {

@@ -110,12 +110,17 @@ pub(super) async fn reload(
     owned(store::find(conn, id).await?, account.id)?.own(account, now)
 }
 
-/// Returns what rules catch of a service's texts.
-fn caught(rules: &Compiled, content: &NewService) -> Caught {
+/// Returns a service's texts, each with its field.
+fn texts(content: &NewService) -> Vec<(&'static str, &str)> {
     let mut texts = vec![("/title", content.title.as_str()), ("/description", content.description.as_str())];
     texts.extend(content.tags.iter().map(|tag| ("/tags", tag.as_str())));
     texts.push(("/location", content.location.as_str()));
-    Caught::of(rules, RulePlace::Services, &texts)
+    texts
+}
+
+/// Returns what rules catch of a service's texts.
+fn caught(rules: &Compiled, content: &NewService) -> Caught {
+    Caught::of(rules, RulePlace::Services, &texts(content))
 }
 
 fn about(id: ServiceId, worker: UserId) -> About {
@@ -123,8 +128,10 @@ fn about(id: ServiceId, worker: UserId) -> About {
 }
 
 fn reported(content: &NewService) -> ReportedContent {
-    let NewService { title, description, .. } = content;
-    ReportedContent { title: Some(title.clone()), text: description.clone(), ..ReportedContent::default() }
+    let NewService { title, description, tags, location, .. } = content;
+    let parts = [description.as_str()].into_iter().chain(tags.iter().map(String::as_str)).chain([location.as_str()]);
+    let text = parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n");
+    ReportedContent { title: Some(title.clone()), text, ..ReportedContent::default() }
 }
 
 /// Creates a service as a draft, which only its worker sees.
@@ -174,7 +181,8 @@ pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Res
         if content.category != before.category {
             require_active(conn, content.category).await?;
         }
-        let caught = caught(&rules, &content);
+        let was: Vec<&str> = texts(&before).into_iter().map(|(_, text)| text).collect();
+        let caught = Caught::of_change(&rules, RulePlace::Services, &texts(&content), &was);
         caught.allow()?;
         let text = search_text(&content, &account.name);
         if service.status == ServiceStatus::Published {

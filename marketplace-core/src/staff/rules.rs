@@ -32,7 +32,7 @@ pub struct NewRuleInput {
     /// What happens to what it catches; without it, domains and networks are refused, and texts are reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<RuleAction>,
-    /// The texts in which it looks; without it, messages for contact details, and all for words.
+    /// The texts in which it looks; without it, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub places: Option<Vec<RulePlace>>,
     /// The reason of the reports that it opens.
@@ -117,7 +117,7 @@ pub struct TestRuleInput {
     pub kind: RuleKind,
     /// The domain, the kind of contact details, the words, or the network.
     pub value: String,
-    /// The texts in which it looks; without it, messages for contact details, and all for words.
+    /// The texts in which it looks; without it, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub places: Option<Vec<RulePlace>>,
     /// Examples that are shown at most: 0 to 20, 5 without it. What is shown is on record.

@@ -424,5 +424,5 @@ pub fn totp_code(secret: &str, at: Timestamp) -> String {
 
 /// A caller on this machine.
 pub fn client() -> ClientInfo {
-    ClientInfo { ip: std::net::IpAddr::from([127, 0, 0, 1]), user_agent: "test".into() }
+    ClientInfo { ip: std::net::IpAddr::from([127, 0, 0, 1]), user_agent: "test".into(), language: None }
 }

@@ -130,7 +130,7 @@ pub async fn update_me(op: &Operation, update: UpdateMe) -> Result<Me> {
             store::require_free_phone(c, phone, Some(id)).await?;
         }
         if account.name != before.0 {
-            profiles::hold(&op, c, &rules, &account, &[("/name", &account.name)]).await?;
+            profiles::hold(&op, c, &rules, &account, &[("/name", &account.name)], &[]).await?;
         }
         store::set_person(c, &account, op.now()).await?;
         if account.role == Role::Worker {

@@ -201,6 +201,7 @@ async fn a_blocked_domain_lets_nobody_new_in() {
             password: Password::new(PASSWORD),
             name: "Eve".into(),
             phone: None,
+            language: None,
         };
         auth::signup(app, &client(), sign_up("eve@throwaway.example")).await.unwrap();
         let (admin, support) = (test.actor(Role::Admin).await, test.actor(Role::Support).await);

@@ -4,11 +4,16 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use axum::{
     extract::{FromRequestParts, MatchedPath},
-    http::{Extensions, HeaderMap, header::USER_AGENT, request::Parts},
+    http::{
+        Extensions, HeaderMap,
+        header::{ACCEPT_LANGUAGE, USER_AGENT},
+        request::Parts,
+    },
 };
 use marketplace_core::{
     actor::Actor,
     auth::{self, ClientInfo},
+    base::language::Language,
     error::Error,
     operation::Operation,
 };
@@ -64,9 +69,11 @@ impl FromRequestParts<Ctx> for Client {
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
         let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let accepted = parts.headers.get_all(ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
         Ok(Self(ClientInfo {
             ip: address_of(&parts.extensions, &parts.headers, ctx),
             user_agent: user_agent.to_owned(),
+            language: Language::preferred(&accepted.collect::<Vec<_>>().join(",")),
         }))
     }
 }

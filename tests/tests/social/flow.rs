@@ -29,6 +29,7 @@ async fn a_first_login_makes_an_account_and_the_next_finds_it(engine: Engine) {
     assert_eq!(list, json!({ "items": [{ "name": "house" }], "next": null }));
     let email = provider.knows_somebody(true);
     let mut browser = Browser::new(&app);
+    browser.languages = Some("da, fr-CH;q=0.9, de;q=0.8");
     let begun = browser.ask("house", "role=worker").await;
     let cookie = begun.headers["set-cookie"].to_str().unwrap().to_owned();
     // The secret is the browser's alone: the provider sees hashes of it only.
@@ -44,7 +45,9 @@ async fn a_first_login_makes_an_account_and_the_next_finds_it(engine: Engine) {
     let tokens = answer.ok();
     assert!(answer.headers["set-cookie"].to_str().unwrap().contains("marketplace-login=; "), "the cookie goes");
     assert_eq!(answer.headers["cache-control"], "no-store");
-    let me = app.as_nobody().with_token(tokens["access_token"].as_str().unwrap()).get("/v1/me").await.ok();
+    let kim = app.as_nobody().with_token(tokens["access_token"].as_str().unwrap());
+    assert_eq!(kim.get("/v1/me/notification-settings").await.ok()["language"], "fr");
+    let me = kim.get("/v1/me").await.ok();
     assert_eq!(
         (&me["email"], &me["role"], &me["status"], &me["email_verified"], &me["name"]),
         (&json!(email), &json!("worker"), &json!("active"), &json!(true), &json!("Kim Park"))

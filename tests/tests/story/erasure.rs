@@ -148,7 +148,14 @@ async fn planted_check(app: &Server, canaries: &mut Canaries, sam: &Person, ada:
 
 /// What the two and the staff write in threads, jobs and reviews.
 async fn planted_work(canaries: &mut Canaries, sam: &Person, ada: &Person, jon: &Person) {
+    // Whatever a rule catches is kept with a report by the system, or waits to become one.
+    sam.post("/v1/admin/rules", json!({ "kind": "words", "value": "tuning fork" })).await.ok();
     let mut word = |place: &str| canaries.plant(place);
+    for (person, role) in [(ada, "worker"), (jon, "client")] {
+        let about = format!("A tuning fork, {}", word("a profile that a rule caught"));
+        person.patch(&format!("/v1/me/{role}-profile"), json!({ "about": about })).await.ok();
+        person.patch(&format!("/v1/me/{role}-profile"), json!({ "about": "Nothing" })).await.ok();
+    }
     let mut text = service("Piano lessons");
     for field in ["title", "description", "location"] {
         text[field] = json!(format!("{} {field}", word(&format!("a service's {field}"))));
@@ -187,10 +194,10 @@ async fn planted_work(canaries: &mut Canaries, sam: &Person, ada: &Person, jon: 
 
     // A job that comes to nothing, and one that is done.
     let mut proposal = offer(10_000);
-    proposal["scope"] = json!(word("an offer's scope"));
+    proposal["scope"] = json!(format!("A tuning fork, {}", word("an offer's scope")));
     proposal["schedule"] = json!(word("an offer's schedule"));
     let begun = id(&jon.post("/v1/jobs", json!({ "thread_id": thread, "offer": proposal.clone() })).await.ok());
-    proposal["scope"] = json!(word("a counter-offer's scope"));
+    proposal["scope"] = json!(format!("A tuning fork, {}", word("a counter-offer's scope")));
     ada.act(&begun, "offers", json!({ "revision": 1, "offer": proposal })).await.ok();
     jon.act(&begun, "cancel", json!({ "reason": "price", "comment": word("a cancellation's comment") })).await.ok();
     let job = id(&jon.begin_job(&thread).await.ok());
@@ -310,9 +317,13 @@ async fn swept(app: &Server) {
 async fn nothing_is_left_of_somebody_who_is_erased(engine: Engine) {
     let mut settings = server::ROOMY.to_vec();
     settings.push(("LOG__LEVEL", "debug"));
+    // A webhook at which nobody answers: what it is to be told waits.
+    settings.extend([("WEBHOOKS__ALLOW_HTTP", "true"), ("WEBHOOKS__ALLOW_NETWORKS", "127.0.0.0/8")]);
     let mut app = Server::start_with(engine, &settings).await;
     let mut canaries = Canaries::default();
     let sam = app.as_staff("admin").await;
+    let kinds = ["job.changed", "service.changed", "review.changed", "kyc.decided", "user.changed", "report.decided"];
+    sam.post("/v1/admin/webhooks", json!({ "url": "http://127.0.0.1:9/hooks", "kinds": kinds })).await.ok();
     let ada = planted_person(&app, &mut canaries, "worker").await;
     let jon = planted_person(&app, &mut canaries, "client").await;
     planted_check(&app, &mut canaries, &sam, &ada).await;
@@ -338,6 +349,23 @@ async fn nothing_is_left_of_somebody_who_is_erased(engine: Engine) {
     assert!(jon.get("/v1/me/jobs").await.ok()["items"].as_array().unwrap().len() == 3);
     jon.delete("/v1/me", json!({ "password": PASSWORD })).await.ok();
     swept(&app).await;
+    let db = app.db().await;
+    for (left, what) in [
+        (
+            "SELECT CAST(count(*) AS BIGINT) FROM notifications n JOIN users u ON u.id = n.user_id WHERE u.status = 'deleted'",
+            "notifications",
+        ),
+        ("SELECT CAST(count(*) AS BIGINT) FROM rule_hits", "what rules caught"),
+        (
+            "SELECT CAST(count(*) AS BIGINT) FROM mail_outbox WHERE subject LIKE 'user:%' OR subject LIKE 'case:%'",
+            "mails",
+        ),
+    ] {
+        assert_eq!(server::number(&db, left).await, 0, "{what}");
+    }
+    let waiting = "SELECT CAST(count(*) AS BIGINT) FROM webhook_deliveries WHERE state = 'waiting'";
+    assert!(server::number(&db, waiting).await > 10, "webhooks wait to be told");
+    db.close().await;
     for (place, bytes) in stored(&app).await {
         canaries.absent(&bytes, &place);
         // Their number and address, too.

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use marketplace_tests::{Engine, Server, cli::Cli, people::PASSWORD, pictures, server, stories};
+use marketplace_tests::{Answer, Engine, Server, cli::Cli, people::PASSWORD, pictures, server, stories};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -19,6 +20,7 @@ stories![
     a_server_that_is_asked_to_stop_finishes_what_it_began,
     an_address_changes_only_once_the_new_one_is_confirmed,
     sessions_are_listed_and_ended_one_by_one,
+    mails_come_in_the_language_that_a_browser_prefers,
 ];
 
 /// Past the time in which a decision can be undone, and then until `done`.
@@ -352,4 +354,29 @@ async fn sessions_are_listed_and_ended_one_by_one(engine: Engine) {
     here.get("/v1/me").await.ok();
     here.post("/v1/auth/logout-all", json!({})).await.ok();
     here.get("/v1/me").await.refused(401, "unauthenticated");
+}
+
+async fn mails_come_in_the_language_that_a_browser_prefers(engine: Engine) {
+    let app = Server::start(engine).await;
+    for (languages, given, language) in [
+        (Some("da, de-AT;q=0.7, es;q=0.9"), None, "es"),
+        (Some("de"), Some("fr"), "fr"),
+        (Some("da, *;q=0.1"), None, "en"),
+        (None, None, "en"),
+    ] {
+        let email = marketplace_tests::people::address("reads");
+        let mut body = json!({ "role": "client", "email": email, "password": PASSWORD, "name": "Jon Lee" });
+        if let Some(given) = given {
+            body["language"] = json!(given);
+        }
+        let nobody = app.as_nobody();
+        let mut request = nobody.request(Method::POST, "/v1/auth/signup");
+        if let Some(languages) = languages {
+            request = request.header("accept-language", languages);
+        }
+        Answer::of(request.json(&body)).await.ok();
+        let mail = app.mail(&email, 1).await;
+        let is_in = format!("lang=\"{language}\"");
+        assert!(mail.text.contains(&is_in), "{languages:?} {given:?}: {}", mail.text);
+    }
 }

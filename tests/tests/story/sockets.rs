@@ -23,6 +23,7 @@ stories![
     whoever_was_away_hears_each_thing_once,
     a_cursor_that_is_too_old_asks_for_a_new_start,
     two_servers_reach_each_others_sockets,
+    sockets_hear_of_notifications_once_and_resume,
 ];
 
 async fn ticket(person: &Person) -> String {
@@ -226,7 +227,7 @@ async fn typing_is_told_and_not_stored_and_reading_reaches_other_devices(engine:
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(told, ["message", "read"]);
+    assert_eq!(told, ["message", "notification", "read"]);
 }
 
 async fn a_slow_client_is_closed_and_resumes(engine: Engine) {
@@ -363,4 +364,65 @@ async fn two_servers_reach_each_others_sockets(engine: Engine) {
     let ban = format!("/v1/admin/users/{}/ban", market.ada.id);
     let act = || async { drop(market.sam.post(&ban, json!({ "reason": "fraud" })).await.ok()) };
     end_with("a ban on the other server", &there(&market.ada), act).await;
+}
+
+/// The notifications that arrive at a socket until it is quiet: kind and number of unread ones.
+async fn notified(socket: &mut Socket) -> Vec<(String, i64)> {
+    let mut told = Vec::new();
+    socket.say(json!({ "type": "ping" })).await;
+    loop {
+        match socket.heard(Duration::from_secs(30)).await {
+            Heard::Frame(frame) if frame["type"] == "pong" => return told,
+            Heard::Frame(frame) if frame["type"] == "notification" => {
+                let (about, unread) = (&frame["notification"], frame["unread"].as_i64().unwrap());
+                assert!(about["id"].is_string() && about["link"].is_string() && about["title"].is_string(), "{frame}");
+                assert!(about["read_at"].is_null() && frame["cursor"].is_string(), "{frame}");
+                if about["kind"] == "kyc_approved" {
+                    // From before, and announced about now.
+                    continue;
+                }
+                told.push((about["kind"].as_str().unwrap().to_owned(), unread));
+            }
+            Heard::Frame(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn sockets_hear_of_notifications_once_and_resume(engine: Engine) {
+    let market = Market::open(engine).await;
+    // On SQLite one server has the file.
+    let other = if engine == Engine::Postgres { Some(market.app.beside().await) } else { None };
+    let url = other.as_ref().map_or(market.app.url.clone(), |other| other.url.clone());
+    let there = Http::new(&url).with_token(market.ada.http.token.clone().unwrap());
+    let unread = async || market.ada.get("/v1/me/notifications/unread").await.ok()["unread"].as_i64().unwrap();
+    let before = unread().await;
+    let kind = |kind: &'static str| move |frame: &Value| frame["notification"]["kind"] == kind;
+    let begun = Socket::connect(&there, None).await.cursor;
+    let mut hers = Socket::connect(&there, Some(&begun)).await;
+    let mut his = Socket::connect(&market.jon, None).await;
+    market.jon.message(&market.thread, "1", "Hello").await.ok();
+    let frame = hers.wait_for("a notification", kind("message")).await;
+    assert_eq!((frame["type"].as_str(), frame["unread"].as_i64()), (Some("notification"), Some(before + 1)), "{frame}");
+    market.jon.message(&market.thread, "2", "Hello?").await.ok();
+    assert_eq!(hers.frame("message").await["message"]["seq"], 2);
+    assert!(notified(&mut hers).await.is_empty(), "one for a thread until it is read");
+    let job = market.jon.begin_job(&market.thread).await.ok()["id"].as_str().unwrap().to_owned();
+    let frame = hers.wait_for("a notification", kind("offer")).await;
+    assert_eq!(frame["unread"].as_i64(), Some(before + 2), "{frame}");
+    assert_eq!(frame["notification"]["target"], job.as_str());
+    assert!(notified(&mut his).await.is_empty(), "it was his own doing");
+    market.ada.act(&job, "accept", json!({ "revision": 1 })).await.ok();
+    let frame = his.wait_for("a notification", kind("offer_accepted")).await;
+    assert_eq!(frame["unread"].as_i64(), Some(1), "{frame}");
+
+    // Whoever was away hears of each once, as it is now, wherever they come back.
+    for http in [&there, &market.ada.http] {
+        let mut again = Socket::connect(http, Some(&begun)).await;
+        let told = notified(&mut again).await;
+        assert_eq!(told, [("message".to_owned(), before + 2), ("offer".to_owned(), before + 2)]);
+        let mut after = Socket::connect(http, Some(&again.cursor)).await;
+        assert!(notified(&mut after).await.is_empty());
+    }
+    assert_eq!(unread().await, before + 2, "the number of the list");
 }

@@ -15,17 +15,22 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt, stream};
 use marketplace_core::{
-    accounts::model::{Password, normalise_email},
+    accounts::model::{Password, Status, normalise_email},
     actor::Actor,
     app::App,
     auth,
     base::{
         error::{Error, Result},
+        permission::Role,
         time::Timestamp,
     },
     platform::db::{Conn, bulk},
     q,
     records::{audit, series},
+    rules::{
+        self,
+        model::{NewRule, RuleKind},
+    },
 };
 
 use crate::{
@@ -33,6 +38,7 @@ use crate::{
     files::{Gallery, Stored},
     history::{self, PastAction},
     market::{self, participants::Participants},
+    notices::{IDENTITIES, NOTIFICATIONS},
     people,
     plan::{Login, PASSWORD, Plan, Progress, Stage, Summary},
     tables::{self, Table},
@@ -73,7 +79,7 @@ pub async fn begin(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send +
     let mut past = Past::default();
     let mut rest = Rest::new(gallery.clone(), now);
     let (mut people, mut shared) = (Participants::default(), None);
-    let mut next = Some(making(Users::new(plan, now, approval), 0, hash.clone()));
+    let mut next = Some(making(Users::new(plan, now, approval), 0, hash.clone(), now));
     while let Some(made) = next.take() {
         let Made { cast, chunk, rows, to } = made.await.map_err(Error::internal)?;
         let cast = Arc::new(cast);
@@ -87,7 +93,7 @@ pub async fn begin(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send +
         rest.add(&cast, waiting, attempts);
         // The next chunk is created while this one is written.
         if to < plan.users {
-            next = Some(making(Users::clone(&cast), to, hash.clone()));
+            next = Some(making(Users::clone(&cast), to, hash.clone(), now));
         }
         let (from, users) = (to - chunk.users.len() as u64, chunk.users.len() as u64);
         people.add(&chunk.users, now);
@@ -96,6 +102,8 @@ pub async fn begin(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send +
             Table::new("users", user_rows::USERS, rows.users),
             Table::new("user_terms", user_rows::TERMS, rows.terms),
             Table::new("user_notes", user_rows::NOTES, rows.notes),
+            Table::new("notifications", NOTIFICATIONS, rows.notifications),
+            Table::new("identities", IDENTITIES, rows.identities),
             Table::new("kyc_attempts", user_rows::ATTEMPTS, lines.0),
             Table::new("kyc_files", user_rows::FILES, lines.1),
         ];
@@ -112,7 +120,11 @@ pub async fn begin(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send +
     }
     series::recount(app).await?;
     let rest = rest.with_staff(&past.actors);
+    let admin = past.admin.clone();
     past.write(app, plan, now, progress).await?;
+    if let Some(admin) = admin {
+        make_rules(app, &admin).await?;
+    }
     finish(app, plan, &summary).await?;
     app.wake();
     Ok((summary, rest))
@@ -126,11 +138,11 @@ struct Made {
     to: u64,
 }
 
-fn making(mut cast: Users, from: u64, hash: Arc<str>) -> tokio::task::JoinHandle<Made> {
+fn making(mut cast: Users, from: u64, hash: Arc<str>, now: Timestamp) -> tokio::task::JoinHandle<Made> {
     tokio::task::spawn_blocking(move || {
         let to = cast.users().min(from + CHUNK);
         let chunk = cast.chunk(from, to);
-        let rows = Rows::of(&cast, &chunk, &hash);
+        let rows = Rows::of(&cast, &chunk, &hash, now);
         Made { cast, chunk, rows, to }
     })
 }
@@ -189,6 +201,7 @@ fn attempt_rows(cast: &Users, attempts: &[Attempt], stored: &[Option<Stored>], n
 struct Past {
     past_actions: Vec<PastAction>,
     actors: Vec<Actor>,
+    admin: Option<Actor>,
 }
 
 impl Past {
@@ -198,6 +211,9 @@ impl Past {
                 self.past_actions.extend(history::past_actions(user, &chunk.attempts, now));
                 if user.role.is_staff() {
                     self.actors.push(history::actor(user));
+                    if user.role == Role::Admin && user.status == Status::Active {
+                        self.admin.get_or_insert_with(|| history::actor(user));
+                    }
                 }
             }
         }
@@ -225,6 +241,20 @@ impl Past {
         progress(Progress { stage: Stage::History, done: total, total });
         Ok(())
     }
+}
+
+/// Makes rules of each kind, as an admin of the demonstration would.
+async fn make_rules(app: &App, admin: &Actor) -> Result<()> {
+    for (kind, value, note) in [
+        (RuleKind::ContactDetails, "any", "People who leave the site are not protected."),
+        (RuleKind::Words, "gift card", "The scam of last spring."),
+        (RuleKind::BlockedDomain, "throwaway.example", "Addresses that last ten minutes."),
+        (RuleKind::IpRange, "192.0.2.0/24", "Sign-ups by the hundred."),
+    ] {
+        let rule = NewRule { note: Some(note.into()), ..NewRule::new(kind, value) };
+        rules::create(&app.by(admin), &rule).await?;
+    }
+    Ok(())
 }
 
 /// Records the seeding in the audit log, updates the statistics of PostgreSQL's planner, and gives back the room that was made.

@@ -19,6 +19,7 @@ use marketplace_core::{
         self,
         model::{AccessReason, CloseReason, JobNotice, MessageKind, RemovalReason, ThreadStatus},
     },
+    notifications::model::NotificationKind,
     platform::db::bulk::Value,
     records::{
         audit::{AuditAction, Entry},
@@ -40,7 +41,13 @@ use super::{
     transcript::{Said, Scene, What},
     words::{Lines, Words},
 };
-use crate::{history::PastAction, people::person, tables::Table, users::Users};
+use crate::{
+    history::PastAction,
+    notices::{NOTIFICATIONS, Notices},
+    people::person,
+    tables::Table,
+    users::Users,
+};
 
 /// Conversations with all that belongs to them, by table.
 #[derive(Debug, Default)]
@@ -52,6 +59,7 @@ pub(super) struct Rows {
     pub history: Vec<Vec<Value>>,
     pub reviews: Vec<Vec<Value>>,
     pub flags: Vec<Vec<Value>>,
+    pub notifications: Vec<Vec<Value>>,
     /// Blocks: who, whom and when.
     pub blocks: Vec<(UserId, UserId, Timestamp)>,
     /// Past actions of staff, in a demonstration.
@@ -69,6 +77,7 @@ impl Rows {
             Table::new("job_history", HISTORY, self.history),
             Table::new("reviews", REVIEWS, self.reviews),
             Table::new("review_flags", FLAGS, self.flags),
+            Table::new("notifications", NOTIFICATIONS, self.notifications),
         ];
         Batch { tables, blocks: self.blocks, past_actions: self.past_actions, ..Batch::default() }
     }
@@ -144,6 +153,53 @@ impl Conversation<'_> {
         let mut words = words;
         self.jobs(&outline, &deals, &mut words, rows, &mut rng);
         self.messages((number, thread), &outline, said, &deals, rows, &mut rng);
+        // From a source of its own: what is drawn for it changes nothing else.
+        let mut rng = self::rng(self.plan.seed, Purpose::Notifications, number);
+        for (job, deal) in outline.jobs.iter().zip(&deals) {
+            self.notify_of_job(job, deal.id, rows, &mut rng);
+        }
+    }
+
+    /// Adds what the two were notified of about a job, and its reminders that are still to come.
+    fn notify_of_job(&self, job: &Job, id: Uuid, rows: &mut Rows, rng: &mut StdRng) {
+        use NotificationKind as K;
+        let notices = Notices { now: self.now };
+        let Some(last) = job.steps.last().filter(|last| notices.keeps(last.at)) else { return };
+        // What came before the newest two steps was read, and forgotten as there is so much of it.
+        let newest = job.steps.get(job.steps.len().saturating_sub(2)..).unwrap_or_default();
+        for side in [Side::Client, Side::Worker] {
+            let Some(user) = self.party(side) else { continue };
+            for step in newest.iter().filter(|step| step.side != side) {
+                let kind = match step.action {
+                    JobAction::Create => K::Offer,
+                    JobAction::Offer => K::CounterOffer,
+                    JobAction::Accept => K::OfferAccepted,
+                    JobAction::Reject => K::JobRejected,
+                    JobAction::Cancel => K::JobCancelled,
+                    JobAction::Complete => K::JobCompleted,
+                    JobAction::RequestChanges => K::ChangesRequested,
+                    JobAction::Finalize => K::JobFinalized,
+                };
+                // Whoever went on with it has read it.
+                let done = job.steps.iter().find(|next| next.at > step.at && next.side == side).map(|next| next.at);
+                rows.notifications.extend(notices.row((user, kind, id), step.at, done, rng));
+            }
+            if last.to == JobStatus::Finalized {
+                let done = job.reviews.iter().find(|review| review.side == side).map(|review| review.at);
+                rows.notifications.extend(notices.row((user, K::ReviewDue, id), last.at, done, rng));
+            }
+            let due = transitions::due(last.to, last.at);
+            let reminder = match last.to {
+                JobStatus::Negotiating => due.map(|due| (K::NegotiationLapses, due - Duration::from_hours(24))),
+                JobStatus::Completed if side == Side::Client => {
+                    due.map(|due| (K::WorkFinalizes, due - Duration::from_hours(72)))
+                }
+                _ => None,
+            };
+            if let Some((kind, at)) = reminder {
+                rows.notifications.extend(notices.row((user, kind, id), at, None, rng));
+            }
+        }
     }
 
     /// Returns the price before anybody has made an offer.
@@ -289,6 +345,16 @@ impl Conversation<'_> {
         let open = review.flag.filter(|flag| flag.dismissed_at.is_none() && review.removed.is_none());
         let decided = review.removed.map(|(_, at)| at).or(review.flag.and_then(|flag| flag.dismissed_at));
         let changes = [review.published_at, review.reply_at, review.flag.map(|flag| flag.at), decided];
+        let notices = Notices { now: self.now };
+        let mut told = self::rng(self.plan.seed, Purpose::Notifications, id.as_u64_pair().1);
+        if let Some(at) = review.published_at {
+            let what = (subject, NotificationKind::ReviewPublished, id);
+            rows.notifications.extend(notices.row(what, at, review.reply_at, &mut told));
+        }
+        if let (Some(at), Some(author)) = (review.reply_at, author) {
+            let what = (author, NotificationKind::ReviewReply, id);
+            rows.notifications.extend(notices.row(what, at, None, &mut told));
+        }
         rows.reviews.push(vec![
             Value::Id(id),
             Value::Id(job),
@@ -361,6 +427,24 @@ impl Conversation<'_> {
         }
     }
 
+    /// Adds the notification of unread messages, where there are some of the other side.
+    fn notify_of_messages(&self, read_until: [(Side, i64); 2], texts: &[(usize, Side, Timestamp)], rows: &mut Rows) {
+        let mut told = self::rng(self.plan.seed, Purpose::Notifications, self.id.as_u64_pair().1);
+        for (side, read) in read_until {
+            let unread = usize::try_from(read).unwrap_or(0);
+            // The first one after what was read, if it is of the other side's.
+            if let (Some(user), Some(at)) =
+                (self.party(side), texts.iter().find(|(seq, by, _)| *seq > unread && *by != side))
+            {
+                let notices = Notices { now: self.now };
+                if notices.keeps(at.2) {
+                    let what = (user, NotificationKind::Message, self.id);
+                    rows.notifications.push(notices.with(what, at.2, None, &mut told));
+                }
+            }
+        }
+    }
+
     fn messages(
         &self,
         (number_, thread): (u64, &Thread),
@@ -376,6 +460,8 @@ impl Conversation<'_> {
         let mut writers: Vec<Option<Side>> = Vec::with_capacity(said.len());
         // The message that staff removed: when, and which.
         let mut taken: Option<(Timestamp, Uuid, i64)> = None;
+        // What the two wrote: number, side and time.
+        let mut texts: Vec<(usize, Side, Timestamp)> = Vec::with_capacity(said.len());
         for (seq, said) in (1_i64..).zip(said) {
             let removed = outline.staff_at.filter(|_| said.removed);
             let reason =
@@ -396,6 +482,7 @@ impl Conversation<'_> {
                 }
             };
             writers.push(cause);
+            texts.extend(side.map(|side| (writers.len(), side, said.at)));
             let id = uuid(said.at, rng);
             taken = taken.or(removed.map(|at| (at, id, seq)));
             let print = match (&content, side) {
@@ -431,6 +518,7 @@ impl Conversation<'_> {
             (read, number(writers.iter().skip(after).filter(|writer| **writer != Some(side)).count()))
         });
         let [client, worker] = pointers;
+        self.notify_of_messages([(Side::Client, client.0), (Side::Worker, worker.0)], &texts, rows);
         let rejected = outline.jobs.iter().any(|job| job.status() == JobStatus::Rejected);
         let closed = match (rejected, outline.tone, outline.staff_at) {
             (true, ..) => Some(CloseReason::JobRejected),

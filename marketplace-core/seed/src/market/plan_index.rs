@@ -26,6 +26,7 @@ pub(super) enum Purpose {
     Profile,
     Favorites,
     Reports,
+    Notifications,
 }
 
 pub(super) fn rng(seed: u64, purpose: Purpose, index: u64) -> StdRng {

@@ -10,6 +10,8 @@ use marketplace_core::{
         permission::Role,
         time::Timestamp,
     },
+    kyc::model::UNDO,
+    notifications::model::NotificationKind,
     platform::db::bulk::Value,
     q,
     records::{
@@ -25,6 +27,7 @@ use uuid::Uuid;
 use super::plan_index::{Purpose, rng, uuid};
 use crate::{
     history::PastAction,
+    notices::{NOTIFICATIONS, Notices},
     tables::{self, Table},
     users::Users,
 };
@@ -112,6 +115,7 @@ struct Rows {
     cases: Vec<Vec<Value>>,
     reports: Vec<Vec<Value>>,
     history: Vec<Vec<Value>>,
+    notifications: Vec<Vec<Value>>,
     past_actions: Vec<PastAction>,
 }
 
@@ -130,6 +134,7 @@ pub(super) async fn run(app: &App, cast: &Users, threads: u64) -> Result<Vec<Pas
         Table::new("report_cases", CASES, rows.cases),
         Table::new("reports", REPORTS, rows.reports),
         Table::new("report_history", HISTORY, rows.history),
+        Table::new("notifications", NOTIFICATIONS, rows.notifications),
     ];
     tables::write(app, tables, BTreeSet::new(), &|_| ()).await?;
     Ok(rows.past_actions)
@@ -197,6 +202,20 @@ enum End {
     Resolved,
     Appealed,
     Upheld,
+    Reversed,
+}
+
+impl End {
+    fn of(number: u64) -> Self {
+        match number % 10 {
+            0 | 1 | 3 | 5 | 6 => Self::Open,
+            2 => Self::Appealed,
+            4 => Self::Dismissed,
+            7 => Self::Resolved,
+            8 => Self::Reversed,
+            _ => Self::Upheld,
+        }
+    }
 }
 
 fn stored(value: &impl serde::Serialize) -> Result<Value> {
@@ -210,13 +229,7 @@ fn case(
     rows: &mut Rows,
     rng: &mut StdRng,
 ) -> Result<()> {
-    let end = match number % 10 {
-        0 | 1 | 3 | 5 | 6 => End::Open,
-        2 => End::Appealed,
-        4 | 8 => End::Dismissed,
-        7 => End::Resolved,
-        _ => End::Upheld,
-    };
+    let end = End::of(number);
     // What waits came in the last two days; what is decided, in the weeks before.
     let age = if end == End::Open { rng.random_range(5..2_880) } else { rng.random_range(4_320..30_000) };
     let opened = (now - Duration::from_secs(60 * age)).max(about.at + Duration::from_mins(2)).min(now);
@@ -235,11 +248,12 @@ fn case(
     let by = cast.some_staff(Role::Support, rng);
     let staff = cast.staff(by);
     let decided = (end != End::Open).then(|| (opened + Duration::from_mins(rng.random_range(20..600))).min(now));
-    let appealed = matches!(end, End::Appealed | End::Upheld)
+    let appealed = matches!(end, End::Appealed | End::Upheld | End::Reversed)
         .then(|| decided.map(|at| (at + Duration::from_hours(rng.random_range(2..40))).min(now)));
     let appealed = appealed.flatten();
     let other = cast.staff(cast.some_staff(Role::Admin, rng));
-    let upheld = appealed.filter(|_| end == End::Upheld).map(|at| (at + Duration::from_hours(5)).min(now));
+    let answered = matches!(end, End::Upheld | End::Reversed);
+    let answered = appealed.filter(|_| answered).map(|at| (at + Duration::from_hours(5)).min(now));
     let acts = !matches!(end, End::Open | End::Dismissed);
     let dismissal = DismissReason::ALL.choose(rng).copied().unwrap_or(DismissReason::NoViolation);
     let (status, code) = match end {
@@ -248,9 +262,15 @@ fn case(
         End::Resolved => ("resolved", reason.as_str()),
         End::Appealed => ("appealed", reason.as_str()),
         End::Upheld => ("upheld", reason.as_str()),
+        End::Reversed => ("reversed", reason.as_str()),
     };
-    let queued = if decided.is_none() { Some(opened) } else { appealed.filter(|_| upheld.is_none()) };
-    let closed = upheld.or(if appealed.is_some() { None } else { decided });
+    let answer = if end == End::Reversed {
+        "A colleague looked at it anew: you were right, and the warning is taken back."
+    } else {
+        "A colleague looked at it anew, and the decision stays."
+    };
+    let queued = if decided.is_none() { Some(opened) } else { appealed.filter(|_| answered.is_none()) };
+    let closed = answered.or(if appealed.is_some() { None } else { decided });
     let note = NOTES.choose(rng).copied().filter(|_| decided.is_some());
     let to_reporter =
         if acts { "Thank you for telling us. We looked at it and took action." } else { dismissal.to_reporter() };
@@ -266,7 +286,7 @@ fn case(
         Value::Int(1),
         Value::Time(opened),
         Value::or_null(queued, Value::Time),
-        Value::Int(i64::from(decided.is_some()) + i64::from(upheld.is_some())),
+        Value::Int(i64::from(decided.is_some()) + i64::from(answered.is_some())),
         Value::or_null(decided, |_| Value::Text(staff.to_string())),
         Value::or_null(decided.and(staff.user_id()), |user| Value::Id(user.0)),
         Value::or_null(decided, Value::Time),
@@ -279,16 +299,16 @@ fn case(
         Value::or_null(decided, |_| Value::Time(opened)),
         Value::or_null(appealed.and(APPEALS.choose(rng)), |text| Value::Word(text)),
         Value::or_null(appealed, Value::Time),
-        Value::or_null(upheld, |_| Value::Text(other.to_string())),
-        Value::or_null(upheld, Value::Time),
-        Value::or_null(upheld, |_| Value::Word("A colleague looked at it anew, and the decision stays.")),
+        Value::or_null(answered, |_| Value::Text(other.to_string())),
+        Value::or_null(answered, Value::Time),
+        Value::or_null(answered, |_| Value::Word(answer)),
         Value::or_null(closed, Value::Time),
-        Value::Int(1 + i64::from(decided.is_some()) + i64::from(appealed.is_some()) + i64::from(upheld.is_some())),
+        Value::Int(1 + i64::from(decided.is_some()) + i64::from(appealed.is_some()) + i64::from(answered.is_some())),
     ]);
     let events = [
         (decided, staff.to_string(), if acts { "resolved" } else { "dismissed" }, note),
         (appealed, format!("user:{}", about.subject), "appealed", None),
-        (upheld, other.to_string(), "upheld", None),
+        (answered, other.to_string(), status, None),
     ];
     let happened = events.into_iter().filter_map(|(at, who, kind, note)| at.map(|at| (at, who, kind, note)));
     for (n, (at, who, kind, note)) in (1..).zip(happened) {
@@ -301,6 +321,7 @@ fn case(
             Value::or_null(note, Value::Word),
         ]);
     }
+    notify(about, id, (end, now), (decided, answered), rows, rng);
     if let Some(at) = decided.filter(|_| demo) {
         let action = if acts { AuditAction::ReportsResolve } else { AuditAction::ReportsDismiss };
         let metadata = json!({ "subject": about.subject, (about.kind.as_str()): about.id });
@@ -309,4 +330,33 @@ fn case(
         rows.past_actions.push(PastAction::of_staff(at, by, entry));
     }
     Ok(())
+}
+
+/// Adds what the two sides of a decided case were notified of.
+fn notify(
+    about: &Candidate,
+    case: Uuid,
+    (end, now): (End, Timestamp),
+    (decided, answered): (Option<Timestamp>, Option<Timestamp>),
+    rows: &mut Rows,
+    rng: &mut StdRng,
+) {
+    use NotificationKind as K;
+    let notices = Notices { now };
+    let told = decided.map(|at| at + UNDO).filter(|at| *at <= now);
+    let acts = end != End::Dismissed;
+    let reporter = if acts { K::ReportResolved } else { K::ReportDismissed };
+    let reversed = end == End::Reversed;
+    let to_subject = if reversed { K::AppealReversed } else { K::AppealUpheld };
+    let all = [
+        (told, about.reporter, reporter),
+        (told.filter(|_| acts), about.subject, K::ReportDecision),
+        (answered, about.subject, to_subject),
+        (answered.filter(|_| reversed), about.reporter, K::ReportReversed),
+    ];
+    for (at, user, kind) in all {
+        // Whoever appealed has read the decision.
+        let done = answered.filter(|_| kind == K::ReportDecision);
+        rows.notifications.extend(at.and_then(|at| notices.row((user, kind, case), at, done, rng)));
+    }
 }

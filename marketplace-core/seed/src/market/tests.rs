@@ -8,6 +8,7 @@ use marketplace_core::{
         page::PageRequest,
     },
     jobs::{self, model::JobStatus, transitions::fold},
+    notifications::model::NotificationKind,
     platform::db::Conn,
     reports::{
         self,
@@ -350,6 +351,58 @@ async fn reports_are_of_every_kind_and_fit_their_states() {
              OR reports <> (SELECT count(*) FROM reports r WHERE r.case_id = report_cases.id)",
         )
         .await;
+        drop(reader);
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn people_were_notified_of_what_happened_to_them() {
+    for test in apps().await {
+        let mut kinds = BTreeSet::new();
+        for plan in plans() {
+            seeded(&test, &plan).await;
+        }
+        let mut reader = test.app().db.read().await.unwrap();
+        let mut conn = reader.conn();
+        let conn = &mut conn;
+        kinds.extend(q!(conn => vals NotificationKind, "SELECT DISTINCT kind FROM notifications").unwrap());
+        // An approval that ended or was taken back months ago was told of then, and that is forgotten.
+        kinds.extend([NotificationKind::KycRevoked, NotificationKind::KycExpired]);
+        let missing: Vec<_> = NotificationKind::ALL.iter().filter(|kind| !kinds.contains(kind)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        none(
+            conn,
+            "of people's own",
+            "SELECT count(*) FROM notifications n JOIN users u ON u.id = n.user_id \
+            WHERE u.status = 'deleted' OR u.role NOT IN ('client', 'worker') OR n.at < u.created_at",
+        )
+        .await;
+        none(conn, "read after they came, and not before their time", "SELECT count(*) FROM notifications \
+            WHERE read_at < at OR mail_at IS NOT NULL OR (announce_at IS NOT NULL) <> (at > (SELECT max(at) FROM audit_log))").await;
+        for (what, table, kinds) in [
+            (
+                "jobs",
+                "jobs",
+                "'offer', 'counter_offer', 'offer_accepted', 'job_completed', 'review_due', 'work_finalizes'",
+            ),
+            ("reviews", "reviews", "'review_published', 'review_reply'"),
+            ("attempts", "kyc_attempts", "'kyc_approved', 'kyc_retry', 'kyc_rejected'"),
+            ("threads", "threads", "'message'"),
+            ("cases", "report_cases", "'report_resolved', 'report_dismissed', 'report_decision', 'appeal_reversed'"),
+        ] {
+            let there = match conn {
+                Conn::Sqlite(_) => "unhex(n.target, '-')",
+                Conn::Pg(_) => "n.target::uuid",
+            };
+            let text = format!(
+                "SELECT count(*) FROM notifications n WHERE n.kind IN ({kinds}) AND NOT EXISTS (SELECT 1 FROM {table} t WHERE t.id = {there})"
+            );
+            none(conn, what, Box::leak(text.into_boxed_str())).await;
+        }
+        let (most, all, people) = q!(conn => one (i64, i64, i64),
+            "SELECT CAST(max(n) AS BIGINT), CAST(sum(n) AS BIGINT), count(*) FROM (SELECT count(*) AS n FROM notifications GROUP BY user_id) AS each").unwrap();
+        assert!(most <= 150 && all / people < 12, "{most} at most, {all} for {people}");
         drop(reader);
         test.close().await;
     }

@@ -34,6 +34,7 @@ use crate::{
         ids::UserId,
     },
     notifications::{self, model::NotificationKind},
+    operation::Operation,
     platform::{access_token as token, db::Conn},
     records::mail::{self, Mail, Template},
 };
@@ -72,17 +73,28 @@ pub(crate) fn link(app: &App, path: &str, token: Option<&str>) -> Result<String>
     Ok(url.into())
 }
 
-/// Queues a mail about an account, to its address.
+/// Queues a mail about an account, to its address, and notifies its owner where there is such a notification.
 pub(crate) async fn notify(
-    app: &App,
+    op: &Operation,
     conn: &mut Conn<'_>,
     account: &Account,
     template: Template,
     link: Option<String>,
 ) -> Result<()> {
     if let Ok(kind) = template.as_str().parse::<NotificationKind>() {
-        notifications::tell(app, conn, account.id, kind, account.id, app.now()).await?;
+        notifications::tell(op, conn, account.id, kind, account.id, op.now()).await?;
     }
+    post(op, conn, account, template, link).await
+}
+
+/// Queues a mail about an account, to its address.
+async fn post(
+    app: &App,
+    conn: &mut Conn<'_>,
+    account: &Account,
+    template: Template,
+    link: Option<String>,
+) -> Result<()> {
     let mail = Mail { link, ..Mail::to_owner(account, template) };
     let subject =
         OneTime::of(template).map_or_else(|| format!("user:{}", account.id), |kind| kind.mail_subject(account.id));

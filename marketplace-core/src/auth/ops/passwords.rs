@@ -4,7 +4,7 @@ use futures::FutureExt;
 
 use super::{
     super::{ClientInfo, store},
-    end_work, hours, is_to, issue_one_time, lock_by_email, notify, require_verified, token_invalid,
+    end_work, hours, is_to, issue_one_time, lock_by_email, notify, post, require_verified, token_invalid,
 };
 use crate::{
     accounts::{
@@ -53,7 +53,7 @@ pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Res
                     return Ok(());
                 }
                 let link = issue_one_time(&app, c, account.id, OneTime::ResetPassword, Some(&email), hours(1)).await?;
-                notify(&app, c, &account, Template::ResetPassword, Some(link)).await
+                post(&app, c, &account, Template::ResetPassword, Some(link)).await
             }
             .boxed()
         });

@@ -4,7 +4,7 @@ use futures::FutureExt;
 
 use super::{
     super::{ClientInfo, store},
-    hours, is_to, issue_one_time, link, lock_by_email, notify,
+    hours, is_to, issue_one_time, link, lock_by_email, notify, post,
     response_timer::ResponseTimer,
     token_invalid,
 };
@@ -23,6 +23,7 @@ use crate::{
         ids::UserId,
         text::check_name,
     },
+    notifications,
     operation::Operation,
     platform::{access_token as token, health},
     records::{
@@ -55,6 +56,7 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
     let (Some(email), Some(name), Some(phone)) = (email, name, phone) else {
         return Err(Error::internal("checks passed without values"));
     };
+    let language = new.language.or(client.language);
     let rules = rules::current(app).await?;
     let mut reader = app.db.read().await?;
     let caught = rules::caught_at_sign_up(&mut reader.conn(), &rules, &email, &name, client.ip).await?;
@@ -83,6 +85,8 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
                 now,
             };
             if let Some(account) = accounts::store::insert(c, account).await? {
+                // Before the first mail.
+                notifications::speak(c, id, language, now).await?;
                 if may_mail {
                     let link = issue_one_time(&op, c, id, OneTime::VerifyEmail, Some(&norm), hours(24)).await?;
                     notify(&op, c, &account, Template::VerifyEmail, Some(link)).await?;
@@ -148,7 +152,7 @@ pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) ->
                     return Ok(());
                 }
                 let link = issue_one_time(&app, c, account.id, OneTime::VerifyEmail, Some(&email), hours(24)).await?;
-                notify(&app, c, &account, Template::VerifyEmail, Some(link)).await
+                post(&app, c, &account, Template::VerifyEmail, Some(link)).await
             }
             .boxed()
         });

@@ -144,7 +144,8 @@ async fn codes_are_tried_a_few_times_only() {
         }
         let right = lea.log_in(&test, Some(lea.code(&test))).await;
         assert_eq!(refused(right).0, ErrorCode::RateLimited, "also the right one, from where the wrong ones came");
-        let elsewhere = auth::ClientInfo { ip: std::net::IpAddr::from([10, 0, 0, 9]), user_agent: String::new() };
+        let elsewhere =
+            auth::ClientInfo { ip: std::net::IpAddr::from([10, 0, 0, 9]), user_agent: String::new(), language: None };
         let proof = lea.code(&test);
         auth::login_with(test.app(), &elsewhere, &lea.email, &password(), Some(&proof)).await.unwrap();
         test.close().await;

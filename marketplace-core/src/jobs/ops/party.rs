@@ -3,9 +3,10 @@
 use super::{apply, expire, full_view, lock_job, overtaken, record, refused, seen};
 use crate::{
     accounts::model::Status,
+    app::App,
     base::{
         error::{Error, Result},
-        ids::{JobId, UserId},
+        ids::{JobId, ThreadId, UserId},
         permission::Permission,
         principal::Principal,
         text::check_text,
@@ -21,27 +22,63 @@ use crate::{
     operation::Operation,
     platform::db::Conn,
     profiles,
+    reports::model::{ReportTarget, ReportedContent},
+    rules::{self, About, Caught, model::RulePlace},
 };
+
+/// Returns what rules catch of the texts that somebody writes about a job.
+async fn caught(app: &App, details: &Details) -> Result<Caught> {
+    let mut texts = Vec::new();
+    if let Some(offer) = &details.offer {
+        texts.extend([("/offer/schedule", offer.schedule.as_str()), ("/offer/scope", &offer.scope)]);
+    }
+    texts.extend(details.comment.iter().map(|comment| ("/comment", comment.as_str())));
+    if texts.is_empty() {
+        return Ok(Caught::default());
+    }
+    Ok(Caught::of(&*rules::current(app).await?, RulePlace::Offers, &texts))
+}
+
+/// Stores what is to be reported of the texts that `me` wrote about a job: as a report about their side of its thread.
+async fn report(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    me: UserId,
+    thread: ThreadId,
+    caught: &Caught,
+    details: &Details,
+) -> Result<()> {
+    if caught.is_empty() {
+        return Ok(());
+    }
+    let offer = details.offer.iter().flat_map(|offer| [offer.schedule.as_str(), &offer.scope]);
+    let text = offer.chain(details.comment.as_deref()).collect::<Vec<_>>().join("\n");
+    let about = About { kind: ReportTarget::Thread, id: thread.0, thread: Some(thread), subject: me };
+    caught.store(op, conn, about, &ReportedContent { text, ..ReportedContent::default() }).await
+}
 
 /// Creates a job in a thread of the caller's.
 ///
 /// # Errors
 /// `not_found` for a thread of other people; `forbidden` unless its client, with an active account; `conflict` when
-/// the service, the worker or the thread takes no job now, with the live job of the thread as `current` if there is one.
+/// the service, the worker or the thread takes no job now, with the live job of the thread as `current` if there is one;
+/// `invalid` for what a rule of the staff refuses.
 pub async fn create(op: &Operation, new: NewJob) -> Result<JobView> {
     let me = op.actor().require_own(Permission::Trade)?.account.id;
     let offer = new.offer.checked("/offer")?;
     let by = op.actor().principal();
-    op.write(unit!(|op, conn| { create_in(&op, conn, me, by, new.thread_id, offer).await })).await
+    let details = Details { offer: Some(offer.clone()), ..Details::default() };
+    let caught = caught(op, &details).await?;
+    op.write(unit!(|op, conn| { create_in(&op, conn, (me, by), new.thread_id, offer, caught).await })).await
 }
 
 async fn create_in(
     op: &Operation,
     conn: &mut Conn<'_>,
-    me: UserId,
-    by: Principal,
-    id: crate::base::ids::ThreadId,
+    (me, by): (UserId, Principal),
+    id: ThreadId,
     offer: Offer,
+    caught: Caught,
 ) -> Result<JobView> {
     let place = store::place(conn, id).await?;
     let place = place.filter(|place| me == place.client_id || me == place.worker_id);
@@ -83,6 +120,8 @@ async fn create_in(
     if profiles::blocked_between(conn, client.id, worker.id).await? {
         return unfit("one of the two of you has blocked the other");
     }
+    let caught = caught.unless_agreed(conn, id).await?;
+    caught.allow()?;
     let job = Job {
         id: JobId::new(now, op.random.as_ref()),
         thread_id: id,
@@ -120,6 +159,7 @@ async fn create_in(
     }
     let details = Details { offer: Some(offer), ..Details::default() };
     record(op, conn, &job, row, (side, by), &details).await?;
+    report(op, conn, me, id, &caught, &details).await?;
     let made = store::get(conn, job.id).await?.ok_or_else(|| Error::internal("the new job is gone"))?;
     Ok(made.view(side))
 }
@@ -153,7 +193,8 @@ async fn act(op: &Operation, id: JobId, wish: Wish) -> Result<JobView> {
     let me = op.actor().require_own(Permission::Trade)?.account.id;
     let seen = seen(op, id).await?;
     let (by, asked) = (op.actor().principal(), wish.clone());
-    let outcome = op.write(unit!(|op, conn| { act_in(&op, conn, me, by, (id, seen), &asked).await })).await?;
+    let caught = caught(op, &wish.details).await?;
+    let outcome = op.write(unit!(|op, conn| { act_in(&op, conn, (me, by), (id, seen), &asked, caught).await })).await?;
     match outcome {
         Outcome::Done(view) => Ok(view),
         Outcome::Lapsed(view) => {
@@ -170,10 +211,10 @@ async fn act(op: &Operation, id: JobId, wish: Wish) -> Result<JobView> {
 async fn act_in(
     op: &Operation,
     conn: &mut Conn<'_>,
-    me: UserId,
-    by: Principal,
+    (me, by): (UserId, Principal),
     (id, seen): (JobId, i64),
     wish: &Wish,
+    caught: Caught,
 ) -> Result<Outcome> {
     let job = lock_job(conn, id).await?;
     let found = job.and_then(|job| job.side_of(me).map(|side| (job, side)));
@@ -190,7 +231,10 @@ async fn act_in(
         Ok(row) => row,
         Err(refusal) => return Err(refused(refusal, &asked, full_view(conn, &job, side).await?)),
     };
+    let caught = caught.unless_agreed(conn, job.thread_id).await?;
+    caught.allow()?;
     let next = apply(op, conn, &job, row, (side, by), &wish.details).await?;
+    report(op, conn, me, job.thread_id, &caught, &wish.details).await?;
     Ok(Outcome::Done(full_view(conn, &next, side).await?))
 }
 
@@ -199,7 +243,7 @@ async fn act_in(
 /// # Errors
 /// Of this and the functions below: `not_found` for other people's jobs; `forbidden` when it is never for this side, or
 /// not with an account like the caller's; `precondition_failed` at another version than `if_version`; `conflict` when the
-/// job stands otherwise, with the job as `current`.
+/// job stands otherwise, with the job as `current`; `invalid` for what a rule of the staff refuses.
 pub async fn offer(op: &Operation, id: JobId, counter: CounterOffer) -> Result<JobView> {
     let mut wish = Wish::new(JobAction::Offer);
     wish.revision = Some(counter.revision);

@@ -32,7 +32,6 @@ use crate::{
         model::{Account, Status},
         summary::UserSummary,
     },
-    app::App,
     base::{
         error::{Error, Result},
         ids::{AttemptId, UserId},
@@ -128,15 +127,15 @@ struct Record {
 }
 
 /// Tells the worker, by a notification and a mail, at `not_before`.
-async fn notify(app: &App, conn: &mut Conn<'_>, account: &Account, about: Notice) -> Result<()> {
+async fn notify(op: &Operation, conn: &mut Conn<'_>, account: &Account, about: Notice) -> Result<()> {
     if matches!(account.status, Status::Banned | Status::Deleted) {
         return Ok(());
     }
     if let Ok(kind) = about.template.as_str().parse::<NotificationKind>() {
-        notifications::tell(app, conn, account.id, kind, about.attempt, about.not_before).await?;
+        notifications::tell(op, conn, account.id, kind, about.attempt, about.not_before).await?;
     }
     let mail = Mail { comment: about.comment, ..Mail::to_owner(account, about.template) };
-    mail::enqueue(app, conn, &mail_subject(about.attempt), about.not_before, &mail).await
+    mail::enqueue(op, conn, &mail_subject(about.attempt), about.not_before, &mail).await
 }
 
 /// A mail to a worker about an attempt.

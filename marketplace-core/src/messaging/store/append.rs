@@ -67,9 +67,9 @@ macro_rules! takes_it {
     };
 }
 
-/// Stores a message, updates the counters and records the event at once: four statements in one trip to SQLite's
-/// thread, one statement on PostgreSQL. Returns the message's number, or `None` when the thread does not accept it or
-/// it was sent before.
+/// Stores a message, updates the counters, notifies the other side and records the events at once: four statements in one
+/// trip to SQLite's thread, one statement on PostgreSQL. Returns the message's number, or `None` when the thread does not
+/// accept it or it was sent before.
 pub(in crate::messaging) async fn append(conn: &mut Conn<'_>, new: &NewRow<'_>) -> Result<Option<i64>> {
     Ok(q!(conn => optval i64, [
         sqlite: concat!(
@@ -85,7 +85,10 @@ pub(in crate::messaging) async fn append(conn: &mut Conn<'_>, new: &NewRow<'_>) 
                ON CONFLICT (user_id, target) WHERE kind = 'message' AND read_at IS NULL DO NOTHING; \
              INSERT INTO events (at, kind, target, user_id, peer_id, thread_id, n) \
                SELECT $9, 'message', $10, t.client_id, t.worker_id, t.id, t.last_seq FROM threads t \
-               WHERE t.id = $1 AND EXISTS (SELECT 1 FROM messages m WHERE m.id = $2) RETURNING n"),
+               WHERE t.id = $1 AND EXISTS (SELECT 1 FROM messages m WHERE m.id = $2) \
+               UNION ALL SELECT $9, 'notification', $16, n.user_id, NULL, NULL, t.last_seq FROM threads t JOIN notifications n \
+                 ON n.user_id = CASE WHEN t.client_id = $4 THEN t.worker_id ELSE t.client_id END AND n.id = $13 \
+               WHERE t.id = $1 RETURNING n"),
         pg: concat!(
             "WITH m AS (INSERT INTO messages (thread_id, seq, id, kind, sender_id, content, client_msg_id, fingerprint, data, created_at) \
                SELECT t.id, t.last_seq + 1, $2, $3, $4, $5, $6, $7, $8, $9 FROM threads t WHERE t.id = $1 AND ", takes_it!(), " \
@@ -97,11 +100,14 @@ pub(in crate::messaging) async fn append(conn: &mut Conn<'_>, new: &NewRow<'_>) 
              n AS (INSERT INTO notifications (user_id, id, kind, target, at, mail_at) \
                SELECT CASE WHEN t.client_id = $4 THEN t.worker_id ELSE t.client_id END, $13::uuid, 'message', $15, $9, $14 \
                FROM t WHERE $13::uuid IS NOT NULL \
-               ON CONFLICT (user_id, target) WHERE kind = 'message' AND read_at IS NULL DO NOTHING) \
+               ON CONFLICT (user_id, target) WHERE kind = 'message' AND read_at IS NULL DO NOTHING RETURNING user_id) \
              INSERT INTO events (at, kind, target, user_id, peer_id, thread_id, n) \
-               SELECT $9, 'message', $10, t.client_id, t.worker_id, t.id, t.last_seq FROM t RETURNING n"),
+               SELECT $9::timestamptz, 'message', $10::text, t.client_id, t.worker_id, t.id, t.last_seq FROM t \
+               UNION ALL SELECT $9::timestamptz, 'notification', $16::text, n.user_id, NULL::uuid, NULL::uuid, t.last_seq FROM t CROSS JOIN n \
+             RETURNING n"),
     ], new.thread, new.id, new.kind, new.sender, new.content, new.client_msg_id, new.fingerprint, new.data.as_deref(),
-        new.at, new.id.to_string(), new.guarded, new.cause, new.notification, new.mail_at, new.thread.to_string())?)
+        new.at, new.id.to_string(), new.guarded, new.cause, new.notification, new.mail_at, new.thread.to_string(),
+        new.notification.map(|id| id.to_string()))?)
 }
 
 /// A message that was already sent with the same client id.

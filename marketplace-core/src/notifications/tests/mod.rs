@@ -13,14 +13,15 @@ use crate::{
         change::{Change, RestrictionReason},
         error::ErrorCode,
         language::Language,
-        page::PageRequest,
+        page::{Cursor, PageRequest},
         permission::Role,
     },
     jobs::{
         self,
         model::{CounterOffer, JobStatus, Offer},
     },
-    messaging,
+    live,
+    messaging::{self, Delivery},
     money::Money,
     platform::{
         config::{Config, Links},
@@ -248,6 +249,88 @@ async fn what_is_over_or_gone_is_told_nobody() {
         let left = q!(&mut reader.conn() => val i64, "SELECT CAST(count(*) AS BIGINT) FROM notifications");
         assert_eq!(left.unwrap(), 0);
         drop(reader);
+        test.close().await;
+    }
+}
+
+/// The notifications among a person's events after a cursor, with the number of unread ones, and the new cursor.
+async fn heard(test: &TestApp, of: &Actor, after: &str) -> (Vec<(NotificationKind, i64)>, String) {
+    let page = live::own_since(test.app(), of.user_id().unwrap(), Some(after), 100).await.unwrap();
+    assert!(!page.more && !page.resync_required);
+    let told = page.items.into_iter().filter_map(|event| match event.what {
+        Delivery::Notification { notification, unread } => {
+            assert!(event.users.contains(&of.user_id()) && notification.link.contains(&notification.target));
+            Some((notification.kind, unread))
+        }
+        _ => None,
+    });
+    (told.collect(), page.cursor.text())
+}
+
+#[tokio::test]
+async fn each_notification_is_an_event_of_its_recipient_once_and_at_its_time() {
+    use NotificationKind::{CounterOffer as Countered, KycApproved, Message, NegotiationLapses, Offer as Offered};
+    for test in testing::apps().await {
+        let app = test.app();
+        let (client, worker) = (test.actor(Role::Client).await, test.approved_worker().await);
+        let begin = live::own_since(app, worker.user_id().unwrap(), None, 1).await.unwrap().cursor.text();
+        let thread = test.thread(&client, test.service(&worker, "Piano").await).await;
+        test.say(&client, thread, "1", "Hello").await;
+        test.say(&client, thread, "1", "Hello").await;
+        test.say(&client, thread, "2", "Are you there?").await;
+        let (told, cursor) = heard(&test, &worker, &begin).await;
+        assert_eq!(told, [(Message, 1)], "one for a thread until it is read");
+        assert!(heard(&test, &client, &begin).await.0.is_empty(), "it is nothing to who wrote");
+        messaging::read(&app.by(&worker), thread, 2).await.unwrap();
+        test.say(&client, thread, "3", "Hello?").await;
+        let job = test.job(&client, &worker, thread, JobStatus::Negotiating).await;
+        let (told, cursor) = heard(&test, &worker, &cursor).await;
+        assert_eq!(told, [(Message, 2), (Offered, 2)], "as it is now");
+        assert!(heard(&test, &worker, &cursor).await.0.is_empty(), "each once");
+
+        // A reminder is announced when its time has come, by one of two servers.
+        test.advance(DAY * 5);
+        let (one, two) = tokio::join!(run_due(app), run_due(app));
+        one.unwrap();
+        two.unwrap();
+        run_due(app).await.unwrap();
+        let (told, worker_cursor) = heard(&test, &worker, &cursor).await;
+        assert_eq!(told, [(NegotiationLapses, 3)]);
+        let (told, client_cursor) = heard(&test, &client, &cursor).await;
+        assert_eq!(told, [(NegotiationLapses, 1)]);
+        let (again, _) = test.log_in(worker.user_id().unwrap()).await;
+        let price = Money::new(6_000, "EUR");
+        let offer = Offer { price, schedule: "Friday".into(), scope: "Two hours".into() };
+        jobs::offer(&app.by(&again), job, CounterOffer { offer, revision: 1 }).await.unwrap();
+        assert_eq!(heard(&test, &client, &client_cursor).await.0, [(Countered, 2)]);
+        assert!(heard(&test, &worker, &worker_cursor).await.0.is_empty());
+
+        // In the person's language; and what is deleted meanwhile is left out.
+        let german = r#"{"language":"de"}"#;
+        update_settings(&app.by(&again), serde_json::from_str(german).unwrap()).await.unwrap();
+        let page = live::own_since(app, worker.user_id().unwrap(), Some(&cursor), 100).await.unwrap();
+        let titles = page.items.iter().filter_map(|event| match &event.what {
+            Delivery::Notification { notification, .. } => Some(notification.title.as_str()),
+            _ => None,
+        });
+        assert!(titles.collect::<String>().contains("Verhandlung"), "{page:?}");
+        test.advance(DAY * 100);
+        prune(app).await.unwrap();
+        assert!(heard(&test, &worker, &cursor).await.0.is_empty());
+
+        // A decision that may be undone is announced afterwards.
+        let ada = test.user(Role::Worker, crate::accounts::model::Status::Active).await;
+        let begin = live::own_since(app, ada, None, 1).await.unwrap().cursor.text();
+        let (ada, _) = test.log_in(ada).await;
+        let (user, at) = (ada.user_id().unwrap(), app.now() + Duration::from_secs(10));
+        let op = app.by(&testing::operator());
+        op.write(unit!(|op, conn| { tell(&op, conn, user, KycApproved, "7", at).await })).await.unwrap();
+        run_due(app).await.unwrap();
+        assert!(heard(&test, &ada, &begin).await.0.is_empty());
+        test.advance(Duration::from_secs(10));
+        run_due(app).await.unwrap();
+        let page = live::own_since(app, user, Some(&begin), 100).await.unwrap();
+        assert_eq!(page.items.len(), 1, "{page:?}");
         test.close().await;
     }
 }

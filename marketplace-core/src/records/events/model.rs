@@ -75,6 +75,8 @@ text_enum! {
         ReportUndone = "report.undone",
         /// Somebody appealed against a decision.
         ReportAppealed = "report.appealed",
+        /// Somebody was notified of something.
+        Notification = "notification",
     }
 }
 
@@ -106,6 +108,7 @@ impl EventKind {
             | Self::ReportDecided
             | Self::ReportUndone
             | Self::ReportAppealed => TargetKind::Report,
+            Self::Notification => TargetKind::Notification,
         }
     }
 
@@ -116,8 +119,14 @@ impl EventKind {
 }
 
 /// The kinds of events of which those whom they concern are notified.
-pub(crate) const DELIVERED: [EventKind; 5] =
-    [EventKind::Message, EventKind::MessageRemoved, EventKind::Read, EventKind::Thread, EventKind::Job];
+pub(crate) const DELIVERED: [EventKind; 6] = [
+    EventKind::Message,
+    EventKind::MessageRemoved,
+    EventKind::Read,
+    EventKind::Thread,
+    EventKind::Job,
+    EventKind::Notification,
+];
 
 /// Something that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

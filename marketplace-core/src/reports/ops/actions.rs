@@ -1,6 +1,8 @@
 //! What a decision does, through the operations that staff have for it: each checks its permission and its rules, and is on
 //! record by itself.
 
+use std::collections::BTreeSet;
+
 use crate::{
     accounts::{
         self,
@@ -17,8 +19,9 @@ use crate::{
     platform::db::Conn,
     records::mail,
     reports::{
-        model::{ActionTaken, ReportAction, ReportReason},
+        model::{ActionTaken, ReportAction, ReportReason, ReportedContent},
         row::Case,
+        store,
     },
     reviews::{self, model::ReviewAction},
     services, users,
@@ -38,6 +41,27 @@ pub(super) async fn lock(conn: &mut Conn<'_>, case: &Case, actions: &[ReportActi
     Ok(())
 }
 
+/// Returns the messages of the subject that the reports of a case are about: that of the case, and those that joined it.
+async fn reported_messages(conn: &mut Conn<'_>, case: &Case) -> Result<Vec<MessageId>> {
+    let mut ids = vec![MessageId(case.target_id)];
+    let Some(thread) = case.thread_id else { return Ok(ids) };
+    let mut seqs = BTreeSet::new();
+    for content in store::contents(conn, case.id).await? {
+        // What does not parse is not ours.
+        let content: ReportedContent = serde_json::from_str(&content).unwrap_or_default();
+        let theirs = content.messages.into_iter().filter(|message| message.sender_id == Some(case.subject_id));
+        seqs.extend(theirs.map(|message| message.seq));
+    }
+    for seq in seqs {
+        if let Some(id) = messaging::message_at(conn, thread, seq).await?
+            && !ids.contains(&id)
+        {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
 /// Takes the actions, for the first of the reasons. What already is so is not changed, nor taken back later.
 pub(super) async fn take(
     op: &Operation,
@@ -50,11 +74,15 @@ pub(super) async fn take(
     let mut taken = Vec::with_capacity(actions.len());
     for action in actions.iter().copied() {
         let note = note.map(str::to_owned);
-        let mut was_published = false;
+        let (mut was_published, mut messages) = (false, Vec::new());
         let changed = match action {
             ReportAction::RemoveMessage => {
-                let id = MessageId(case.target_id);
-                messaging::staff_remove_in(op, conn, id, reason.removal(), note).await?.changed
+                for id in reported_messages(conn, case).await? {
+                    if messaging::staff_remove_in(op, conn, id, reason.removal(), note.clone()).await?.changed {
+                        messages.push(id);
+                    }
+                }
+                !messages.is_empty()
             }
             ReportAction::RemoveReview => {
                 let action = ReviewAction::Remove { reason: reason.removal() };
@@ -77,7 +105,7 @@ pub(super) async fn take(
             ReportAction::Freeze => users::act_in(op, conn, case.subject_id, &UserAction::Freeze, note).await?,
             ReportAction::Ban => users::act_in(op, conn, case.subject_id, &UserAction::Ban, note).await?,
         };
-        taken.push(ActionTaken { action, changed, was_published });
+        taken.push(ActionTaken { action, changed, was_published, messages });
     }
     Ok(taken)
 }
@@ -87,10 +115,20 @@ pub(super) async fn take(
 /// (sessions, jobs under way) stays ended.
 pub(super) async fn take_back(op: &Operation, conn: &mut Conn<'_>, case: &Case) -> Result<Vec<ReportAction>> {
     let mut restored = Vec::new();
-    for ActionTaken { action, was_published, .. } in case.actions().into_iter().rev().filter(|taken| taken.changed) {
+    for ActionTaken { action, was_published, messages, .. } in
+        case.actions().into_iter().rev().filter(|taken| taken.changed)
+    {
         let status = accounts::store::get(conn, case.subject_id).await?.map(|account| account.status);
         let is_restored = match action {
-            ReportAction::RemoveMessage => messaging::staff_restore_in(op, conn, MessageId(case.target_id)).await?,
+            ReportAction::RemoveMessage => {
+                // Decisions of earlier releases removed the one that the case is about, and do not name it.
+                let messages = if messages.is_empty() { vec![MessageId(case.target_id)] } else { messages };
+                let mut any = false;
+                for id in messages {
+                    any |= messaging::staff_restore_in(op, conn, id).await?;
+                }
+                any
+            }
             ReportAction::RemoveReview => {
                 reviews::staff_act_in(op, conn, ReviewId(case.target_id), &ReviewAction::Restore, None).await?.changed
             }

@@ -48,6 +48,9 @@ async fn file_hit(op: &Operation, conn: &mut Conn<'_>, hit: &Hit) -> Result<()> 
     if super::account(conn, hit.subject_id).await?.status == Status::Deleted {
         return Ok(());
     }
+    if store::dismissed_before(conn, hit).await? {
+        return Ok(());
+    }
     let case = case_for(op, conn, hit).await?;
     let (before, is_known) = store::caught_before(conn, case.id, hit.rule_id, &hit.content).await?;
     if is_known || before >= MOST || case.reports >= MAX_REPORTS {

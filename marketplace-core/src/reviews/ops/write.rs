@@ -152,7 +152,7 @@ pub async fn edit(op: &Operation, id: ReviewId, update: UpdateReview) -> Result<
         if changed == before {
             return Ok(view);
         }
-        let caught = Caught::of(&rules, RulePlace::Reviews, &[("/text", &changed.text)]);
+        let caught = Caught::of_change(&rules, RulePlace::Reviews, &[("/text", &changed.text)], &[&before.text]);
         caught.allow()?;
         caught.store(&op, conn, about(id, me), &reported(changed.rating, changed.text.clone())).await?;
         let mut after = review.clone();

@@ -248,7 +248,7 @@ async fn services(app: &App) -> Result<Vec<ServiceId>> {
 }
 
 fn client() -> ClientInfo {
-    ClientInfo { ip: [127, 0, 0, 1].into(), user_agent: "bench".into() }
+    ClientInfo { ip: [127, 0, 0, 1].into(), user_agent: "bench".into(), language: None }
 }
 
 /// Returns one worker for each connection.

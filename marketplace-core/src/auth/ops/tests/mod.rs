@@ -13,6 +13,7 @@ use crate::{
     base::{
         change::{Change, RestrictionReason},
         error::ErrorCode,
+        language::Language,
         page::PageRequest,
         patch::Patch,
         permission::{Role, TraderRole},
@@ -29,6 +30,7 @@ fn form(email: &str) -> SignUp {
         password: Password::new(PASSWORD),
         name: "Ada Obi".into(),
         phone: None,
+        language: None,
     }
 }
 
@@ -98,6 +100,7 @@ async fn signup_answers_alike_and_checks_every_field() {
             email: "x".into(),
             name: String::new(),
             phone: Some("1".into()),
+            language: None,
             password: Password::new("short"),
             role: TraderRole::Client,
         };
@@ -527,7 +530,7 @@ async fn an_attacker_is_locked_out_and_the_victim_is_not() {
         let app = test.app();
         let id = test.user(Role::Client, Status::Active).await;
         let email = users::reveal(&app.by(&OPERATOR), id, None).await.unwrap().email;
-        let attacker = ClientInfo { ip: IpAddr::from([203, 0, 113, 9]), user_agent: "x".into() };
+        let attacker = ClientInfo { ip: IpAddr::from([203, 0, 113, 9]), user_agent: "x".into(), language: None };
         for _ in 0..3 {
             assert_eq!(
                 login(app, &attacker, &email, &Password::new("wrong one")).await.unwrap_err().code(),
@@ -701,4 +704,27 @@ async fn log_ins_while_the_database_is_away_lock_nobody_out() {
         assert_eq!(error.code(), ErrorCode::Unavailable);
     }
     test.app().limiter.try_login(client().ip, "ada@example.org").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_new_account_has_the_language_that_is_given_or_preferred() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let german = ClientInfo { language: Some(Language::De), ..client() };
+        signup(app, &german, form("ada@example.org")).await.unwrap();
+        signup(app, &german, SignUp { language: Some(Language::Fr), ..form("bea@example.org") }).await.unwrap();
+        signup(app, &client(), form("cleo@example.org")).await.unwrap();
+        // Who has an account keeps their language.
+        let spanish = ClientInfo { language: Some(Language::Es), ..client() };
+        signup(app, &spanish, form("ada@example.org")).await.unwrap();
+        let mut reader = app.db.read().await.unwrap();
+        let found = q!(&mut reader.conn() => all (String, Option<Language>),
+            "SELECT u.email_norm, s.language FROM users u LEFT JOIN notification_settings s ON s.user_id = u.id \
+             WHERE u.email_norm IS NOT NULL ORDER BY u.email_norm");
+        drop(reader);
+        let of = |name: &str, language| (format!("{name}@example.org"), language);
+        let expected = [of("ada", Some(Language::De)), of("bea", Some(Language::Fr)), of("cleo", None)];
+        assert_eq!(found.unwrap(), expected);
+        test.close().await;
+    }
 }

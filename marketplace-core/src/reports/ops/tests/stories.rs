@@ -4,6 +4,10 @@ use crate::{
     kyc::model::UNDO,
     records::mail::Template,
     reports::model::APPEAL,
+    rules::{
+        self,
+        model::{NewRule, RuleKind},
+    },
     services::{self, model::ServiceStatus},
     users,
 };
@@ -394,6 +398,51 @@ async fn an_erased_person_leaves_nothing_personal_in_reports() {
         assert_eq!(open.items.iter().map(|case| case.subject_id).collect::<Vec<_>>(), [client.user_id().unwrap()]);
         let mine = reports::own(&app.by(&client), &PageRequest::first(10)).await.unwrap().items;
         assert!(mine.iter().all(|report| report.status != ReportOutcome::Open), "{mine:?}");
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn all_messages_that_joined_a_case_are_removed_with_it() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let (client, worker) = (test.actor(Role::Client).await, test.approved_worker().await);
+        let thread = test.thread(&client, test.service(&worker, "Piano").await).await;
+        let rule = NewRule::new(RuleKind::ContactDetails, "phone");
+        rules::create(&app.by(&operator()), &rule).await.unwrap();
+        for (by, name, words) in [
+            (&client, "1", "Hello, my number is 0171 555 1234"),
+            (&client, "2", "Are you there?"),
+            (&client, "3", "0171 555 1234, in case you missed it"),
+            (&worker, "4", "Mine is 0172 555 9876"),
+        ] {
+            test.advance(Duration::from_millis(10));
+            test.say(by, thread, name, words).await;
+        }
+        app.run_due().await.unwrap();
+        let page = reports::list(&app.by(&operator()), &ReportFilter::default(), &PageRequest::first(10)).await;
+        let cases = page.unwrap().items;
+        assert_eq!(cases.len(), 2);
+        let case = cases.iter().find(|case| Some(case.subject_id) == client.user_id()).unwrap().id;
+        let removed = async || {
+            let page = messaging::messages(&app.by(&worker), thread, &MessagesQuery::default()).await.unwrap();
+            page.items.into_iter().filter(|message| message.removed).map(|message| message.seq).collect::<Vec<_>>()
+        };
+        let decision = resolve(&[ReportAction::RemoveMessage], None);
+        let decided = reports::decide(&app.by(&operator()), case, &decision).await.unwrap();
+        assert_eq!(removed().await, [1, 3], "what was reported of hers, and nothing else");
+        let taken = &decided.item.decision.unwrap().actions[0];
+        assert_eq!((taken.changed, taken.messages.len()), (true, 2));
+        reports::undo(&app.by(&operator()), case).await.unwrap();
+        assert!(removed().await.is_empty());
+        // One of them is removed by itself before: it is not taken back with the others.
+        let first = messaging::messages(&app.by(&worker), thread, &MessagesQuery::default()).await.unwrap().items[0].id;
+        let reason = messaging::model::RemovalReason::Spam;
+        messaging::staff_remove(&app.by(&operator()), first, reason).await.unwrap();
+        reports::decide(&app.by(&operator()), case, &resolve(&[ReportAction::RemoveMessage], None)).await.unwrap();
+        assert_eq!(removed().await, [1, 3]);
+        reports::undo(&app.by(&operator()), case).await.unwrap();
+        assert_eq!(removed().await, [1]);
         test.close().await;
     }
 }
