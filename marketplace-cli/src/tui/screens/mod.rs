@@ -12,12 +12,14 @@ pub mod dashboard;
 pub mod jobs;
 pub mod kyc;
 pub mod mail;
+pub mod photos;
 pub mod reports;
 pub mod reviews;
 pub mod services;
 pub mod threads;
 pub mod tokens;
 pub mod users;
+pub mod viewer;
 pub mod waits;
 
 use super::{component::Entry, keymap::ScreenInfo};

@@ -8,6 +8,7 @@ mod leaving;
 mod lists;
 mod looks;
 mod people;
+mod photos;
 mod reports;
 mod safety;
 mod system;

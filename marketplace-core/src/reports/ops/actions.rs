@@ -17,7 +17,7 @@ use crate::{
     platform::db::Conn,
     records::mail,
     reports::{
-        model::{ActionTaken, ReportAction, ReportReason},
+        model::{ActionTaken, ReportAction, ReportReason, Verdict},
         row::Case,
     },
     reviews::{self, model::ReviewAction},
@@ -43,14 +43,15 @@ pub(super) async fn take(
     op: &Operation,
     conn: &mut Conn<'_>,
     case: &Case,
-    actions: &[ReportAction],
+    verdict: &Verdict,
     reason: ReportReason,
     note: Option<&str>,
 ) -> Result<Vec<ActionTaken>> {
+    let actions = verdict.actions();
     let mut taken = Vec::with_capacity(actions.len());
     for action in actions.iter().copied() {
         let note = note.map(str::to_owned);
-        let mut was_published = false;
+        let (mut was_published, mut photo) = (false, None);
         let changed = match action {
             ReportAction::RemoveMessage => {
                 let id = MessageId(case.target_id);
@@ -59,6 +60,13 @@ pub(super) async fn take(
             ReportAction::RemoveReview => {
                 let action = ReviewAction::Remove { reason: reason.removal() };
                 reviews::staff_act_in(op, conn, ReviewId(case.target_id), &action, note).await?.changed
+            }
+            ReportAction::RemovePhoto => {
+                photo = verdict.photo();
+                match photo {
+                    Some(photo) => services::take_photo(op, conn, ServiceId(case.target_id), photo).await?,
+                    None => false,
+                }
             }
             ReportAction::CloseService => {
                 let blocked = services::block(op, conn, ServiceId(case.target_id), reason.removal()).await?;
@@ -77,23 +85,29 @@ pub(super) async fn take(
             ReportAction::Freeze => users::act_in(op, conn, case.subject_id, &UserAction::Freeze, note).await?,
             ReportAction::Ban => users::act_in(op, conn, case.subject_id, &UserAction::Ban, note).await?,
         };
-        taken.push(ActionTaken { action, changed, was_published });
+        taken.push(ActionTaken { action, changed, was_published, photo });
     }
     Ok(taken)
 }
 
 /// Takes back what a decision changed, the last first, unless somebody has changed it again since. Returns what could be taken
-/// back: a message and a review show again, a thread takes messages, a service is public, an account is free. What a ban ended
-/// (sessions, jobs under way) stays ended.
+/// back: a message, a review and a photo show again, a thread takes messages, a service is public, an account is free. What a ban
+/// ended (sessions, jobs under way) stays ended.
 pub(super) async fn take_back(op: &Operation, conn: &mut Conn<'_>, case: &Case) -> Result<Vec<ReportAction>> {
     let mut restored = Vec::new();
-    for ActionTaken { action, was_published, .. } in case.actions().into_iter().rev().filter(|taken| taken.changed) {
+    for ActionTaken { action, was_published, photo, .. } in
+        case.actions().into_iter().rev().filter(|taken| taken.changed)
+    {
         let status = accounts::store::get(conn, case.subject_id).await?.map(|account| account.status);
         let is_restored = match action {
             ReportAction::RemoveMessage => messaging::staff_restore_in(op, conn, MessageId(case.target_id)).await?,
             ReportAction::RemoveReview => {
                 reviews::staff_act_in(op, conn, ReviewId(case.target_id), &ReviewAction::Restore, None).await?.changed
             }
+            ReportAction::RemovePhoto => match photo {
+                Some(photo) => services::put_photo_back(op, conn, ServiceId(case.target_id), photo).await?,
+                None => false,
+            },
             ReportAction::CloseService => services::unblock(op, conn, ServiceId(case.target_id), was_published).await?,
             ReportAction::CloseThread => match case.thread_id {
                 Some(thread) => messaging::staff_act_in(op, conn, thread, ThreadAction::Reopen, None).await?.changed,

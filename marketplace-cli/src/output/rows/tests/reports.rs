@@ -70,7 +70,12 @@ fn case() -> ReportCase {
         decision: Some(ReportDecision {
             status: ReportStatus::Resolved,
             reasons: vec!["scam".into()],
-            actions: vec![ActionTaken { action: ReportAction::RemoveMessage, changed: true, was_published: false }],
+            actions: vec![ActionTaken {
+                action: ReportAction::RemoveMessage,
+                changed: true,
+                was_published: false,
+                photo: None,
+            }],
             comment_to_reporter: Some("Thank you".into()),
             comment_to_subject: Some("Not here".into()),
             note: Some("seen before".into()),
