@@ -11,6 +11,7 @@ mod people;
 mod photos;
 mod reports;
 mod safety;
+mod settings;
 mod system;
 mod talks;
 mod trade;
