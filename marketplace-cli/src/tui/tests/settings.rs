@@ -47,7 +47,7 @@ async fn a_webhook_is_made_tested_switched_and_deleted() {
     console.shows("● on");
     console.press("c").await;
     console.shows("Change https://hooks.invalid/a");
-    console.shows("[x] service.changed");
+    console.shows("[x] review.changed");
     console.press("c enter").await;
     console.shows("changed");
     console.press("r").await;
@@ -68,7 +68,7 @@ async fn a_rule_is_tried_before_it_is_made() {
     system.say(1, "Buy a gift card and send me the code.").await;
     system.say(1, "Or bring cash.").await;
     let mut console = Console::start(&system).await;
-    console.press("P").await;
+    console.press("M").await;
     console.shows("There are no rules");
     console.press("n w").await;
     console.shows("New rule · words");
@@ -82,8 +82,8 @@ async fn a_rule_is_tried_before_it_is_made() {
     console.shows("There are no rules");
     // What was caught opens, where reading it asks why; and back.
     console.press("enter").await;
-    console.shows("Read the thread");
-    console.press("esc esc").await;
+    console.shows("Enter reads what was said");
+    console.press("esc").await;
     console.shows("would have caught 1 of");
     console.press("!").await;
     console.shows("marketplace rules test words 'gift card'");

@@ -59,7 +59,7 @@ use super::super::{
 /// The action that leads here.
 pub const HOME: Action = Action::new(&Spec {
     name: "rules",
-    keys: "P",
+    keys: "M",
     label: "rules",
     rank: 0,
     needs: None,

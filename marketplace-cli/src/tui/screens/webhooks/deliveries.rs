@@ -41,7 +41,7 @@ use super::super::super::{
 /// The action that leads here.
 pub const HOME: Action = Action::new(&Spec {
     name: "deliveries",
-    keys: "M",
+    keys: "Q",
     label: "deliveries",
     rank: 0,
     needs: None,
