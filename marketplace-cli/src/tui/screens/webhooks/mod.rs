@@ -400,7 +400,7 @@ impl Webhooks {
                 ];
                 ctx.requests
                     .push(Request::Popup(Popup::new(format!("Secret of {}", text::clean(name)), lines).private()));
-                self.browser.list.rows.refresh();
+                self.browser.reload(ctx);
             }
             Came::Tested(Ok(made)) => {
                 ctx.say(format!(
