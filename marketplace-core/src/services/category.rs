@@ -235,6 +235,7 @@ pub struct CategoryInfo {
 
 impl CategoryInfo {
     /// Returns the category with its name in the first of some languages, in lower case, that there is: `de-at` finds `de`.
+    #[must_use]
     pub fn named_in(&self, languages: &[String]) -> Self {
         let mut found = self.clone();
         let ends = |language: &String| {

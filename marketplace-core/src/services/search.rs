@@ -468,7 +468,9 @@ impl<'a, 'c> Search<'a, 'c> {
         let newest = store::newest_number(self.conn).await?;
         let total = Estimate::of(&numbers, COUNTED, newest);
         let mut rows = if with_facets { store::facet_rows(self.conn, &numbers).await? } else { Vec::new() };
-        rows.iter_mut().for_each(|(category, ..)| *category = merged.resolve(*category));
+        for (category, ..) in &mut rows {
+            *category = merged.resolve(*category);
+        }
         Ok(Summary::of(&rows, total, with_total, with_facets))
     }
 
