@@ -103,7 +103,7 @@ pub enum Verb {
         /// What is done; several with commas
         #[arg(long, value_name = "ACTION", value_delimiter = ',', value_parser = one_of::<ReportAction>(ReportAction::NAMES))]
         action: Vec<ReportAction>,
-        /// The photo that remove_photo removes; `reports show` has their ids
+        /// The photo that `remove_photo` removes; `reports show` has their ids
         #[arg(long, value_name = "ID", value_parser = crate::args::id::<PhotoId>)]
         photo: Option<PhotoId>,
         /// Text for whose it is, instead of the reasons' own texts

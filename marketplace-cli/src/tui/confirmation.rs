@@ -52,14 +52,13 @@ pub const UNDOABLE: &str = "";
 /// Returns the word that the action of a name needs, if any.
 pub fn of_action(name: &str) -> Option<&'static str> {
     match name {
-        "delete" => Some(DELETE),
+        "delete" | "delete-webhook" | "delete-rule" => Some(DELETE),
         "role" => Some(ROLE),
         "revoke-sessions" => Some(END_SESSIONS),
         "cancel" => Some(CANCEL),
         "finalize" => Some(FINALIZE),
         "remove-message" => Some(REMOVE_MESSAGES),
         "remove-photo" => Some(REMOVE_PHOTO),
-        "delete-webhook" | "delete-rule" => Some(DELETE),
         "rotate-webhook" => Some(ROTATE),
         "merge-category" => Some(MERGE),
         "reset-totp" => Some(RESET_TOTP),

@@ -133,6 +133,9 @@ fn detail(category: &CategoryDetail) -> Popup {
     Popup::new(category.name().to_owned(), lines)
 }
 
+/// What was written of a category: its names, what it is part of, its position.
+type Written = (BTreeMap<String, Option<String>>, Option<Category>, Option<i64>);
+
 /// The intent of a form.
 enum Intent {
     Create,
@@ -213,11 +216,7 @@ impl Categories {
     }
 
     /// Returns what was written into the fields after the first `from`: names, the parent, the position.
-    fn written(
-        filled: &Filled,
-        from: usize,
-        ctx: &mut Ctx,
-    ) -> Option<(BTreeMap<String, Option<String>>, Option<Category>, Option<i64>)> {
+    fn written(filled: &Filled, from: usize, ctx: &mut Ctx) -> Option<Written> {
         let text = |at: usize| filled.inputs.get(from + at).map_or("", String::as_str);
         let names = LANGUAGES.iter().enumerate().map(|(at, (language, _))| {
             ((*language).to_owned(), Some(text(at).to_owned()).filter(|name| !name.is_empty()))
@@ -235,13 +234,13 @@ impl Categories {
         };
         let position = match text(LANGUAGES.len() + 1) {
             "" => None,
-            number => match number.parse() {
-                Ok(number) => Some(number),
-                Err(_) => {
+            number => {
+                let Ok(number) = number.parse() else {
                     ctx.refuse(format!("{number}: a position is a number, such as 125"));
                     return None;
-                }
-            },
+                };
+                Some(number)
+            }
         };
         Some((names, parent, position))
     }

@@ -116,13 +116,12 @@ impl Shown {
             Ok((_, Came::File(Err(error)))) => self.content = Content::Failed(error.to_string()),
             Ok((_, Came::Rendered(done))) => {
                 self.rendering = None;
-                match done {
-                    Some(done) => self.rendered = Some(*done),
-                    None => {
-                        let outside = ctx.keymap.key(Action::OUTSIDE);
-                        let why = format!("this picture cannot be drawn here; {outside} opens it outside");
-                        self.content = Content::Failed(why);
-                    }
+                if let Some(done) = done {
+                    self.rendered = Some(*done);
+                } else {
+                    let outside = ctx.keymap.key(Action::OUTSIDE);
+                    self.content =
+                        Content::Failed(format!("this picture cannot be drawn here; {outside} opens it outside"));
                 }
             }
             Err(other) => return Some(other),
