@@ -33,7 +33,7 @@ text_enum! {
         LostFiles = "lost_files",
         /// Files that lie in the clear from before they were sealed are sealed.
         FileSealing = "file_sealing",
-        /// Services that an earlier release indexed are indexed again.
+        /// Services that an earlier release indexed are indexed again, and those of merged categories moved.
         SearchIndex = "search_index",
         /// What erasures leave beside the rows is swept.
         Erasures = "erasures",

@@ -8,8 +8,11 @@ use marketplace_core::{
         change::{Change, Changed},
         patch::Patch,
     },
-    services::model::{Category, CategoryDetail, NewCategory, UpdateCategory},
-    staff::{CreateCategory, EditCategory, ListCategories, NewCategoryInput, UpdateCategoryInput},
+    services::model::{Category, CategoryDetail, MergedCategory, NewCategory, UpdateCategory},
+    staff::{
+        CreateCategory, EditCategory, ListCategories, MergeCategory, MergeCategoryInput, NewCategoryInput,
+        UpdateCategoryInput,
+    },
 };
 
 use crate::{
@@ -81,6 +84,30 @@ pub enum Verb {
         #[arg(short, long)]
         yes: bool,
     },
+    /// Merge a category into another one, which its key then stands for; its services are moved
+    #[command(
+        after_help = "Old filters and links find the other category. It cannot be taken back: which services were of which is \
+        forgotten.\n\n\
+        Examples:\n  \
+        marketplace categories merge drones --into photography --dry-run\n  \
+        marketplace categories merge drones --into photography --yes"
+    )]
+    Merge {
+        /// The category that ends
+        key: Category,
+        /// The category that stays
+        #[arg(long, value_name = "KEY")]
+        into: Category,
+        /// Only at this version
+        #[arg(long, value_name = "VERSION")]
+        if_version: Option<i64>,
+        /// Show how many services would be moved, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 /// What a category is part of.
@@ -130,6 +157,21 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
                 .call::<EditCategory>(key, (), UpdateCategoryInput::new(update, &asked))
                 .await?;
             context.print_change(&made, &change)
+        }
+        Verb::Merge { key, into, if_version, dry_run, yes } => {
+            let change = ChangeArgs { note: None, dry_run, yes };
+            context.check_change::<Changed<MergedCategory>>(&change)?;
+            let asked = Change { dry_run, if_version, ..Change::default() };
+            let api = context.connect().await?;
+            if !dry_run && !yes {
+                let would = MergeCategoryInput::new(into, &Change { dry_run: true, ..asked.clone() });
+                let would = api.call::<MergeCategory>(key, (), would).await?;
+                let services = would.item.services;
+                let question = format!("Merge the category {key} into {into}, with {services} services?");
+                context.confirm(&question, &change, Care::Ask).await?;
+            }
+            let merged = api.call::<MergeCategory>(key, (), MergeCategoryInput::new(into, &asked)).await?;
+            context.print_change(&merged, &change)
         }
     }
 }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use marketplace_core::{
     base::change::{Change, Changed},
-    ids::{CaseId, UserId},
+    ids::{CaseId, PhotoId, UserId},
     reports::model::{
         AppealVerdict, Deciding, DismissReason, ReportAction, ReportCase, ReportFilter, ReportReason, ReportStatus,
         ReportSummary, ReportTarget, Verdict,
@@ -96,9 +96,11 @@ pub enum Verb {
     Release(Plain),
     /// Act on what was reported; each action needs its own permission
     #[command(
-        after_help = "Lines of --stdin may override: reason, action, comment_to_reporter, comment_to_subject, note, fence.\n\n\
+        after_help = "Lines of --stdin may override: reason, action, photo, comment_to_reporter, comment_to_subject, note, fence.\n\n\
         Examples:\n  \
         marketplace reports resolve 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason scam --action remove_message,freeze --yes\n  \
+        marketplace reports resolve 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason sexual --action remove_photo \
+        --photo 019a8f3e-0000-7b2a-9d55-0c4f6a1b2c3d --yes\n  \
         marketplace reports resolve --stdin --reason spam --action warn --yes --continue-on-error < ids.txt"
     )]
     Resolve {
@@ -108,6 +110,9 @@ pub enum Verb {
         /// What is done; several with commas
         #[arg(long, value_name = "ACTION", value_delimiter = ',', value_parser = one_of::<ReportAction>(ReportAction::NAMES))]
         action: Vec<ReportAction>,
+        /// The photo that `remove_photo` removes; `reports show` has their ids
+        #[arg(long, value_name = "ID", value_parser = crate::args::id::<PhotoId>)]
+        photo: Option<PhotoId>,
         /// Text for whose it is, instead of the reasons' own texts
         #[arg(long, value_name = "TEXT")]
         comment_to_subject: Option<String>,
@@ -239,6 +244,7 @@ struct Line<R> {
     reason: Option<OneOrMany<R>>,
     #[serde(alias = "actions")]
     action: Option<OneOrMany<ReportAction>>,
+    photo: Option<PhotoId>,
     comment_to_reporter: Option<String>,
     comment_to_subject: Option<String>,
     note: Option<String>,
@@ -250,6 +256,7 @@ impl<R> Default for Line<R> {
         Self {
             reason: None,
             action: None,
+            photo: None,
             comment_to_reporter: None,
             comment_to_subject: None,
             note: None,
@@ -318,7 +325,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             }
             moves(context, "Escalate", &plain, Move::Escalate).await
         }
-        Verb::Resolve { mut reason, action, comment_to_subject, common } => {
+        Verb::Resolve { mut reason, action, photo, comment_to_subject, common } => {
             if reason.is_empty() {
                 reason.extend(context.reason::<ReportReason>(None, ReportReason::NAMES, &common.change).await?);
             }
@@ -326,6 +333,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
                 reasons: line.reason.take().map_or_else(|| reason.clone(), Vec::from),
                 actions: line.action.take().map_or_else(|| action.clone(), Vec::from),
                 comment_to_subject: line.comment_to_subject.take().or_else(|| comment_to_subject.clone()),
+                photo: line.photo.or(photo),
             };
             decide(context, "Act on", &common, verdict).await
         }

@@ -4,8 +4,21 @@
 const MANY: usize = 20;
 
 /// Acts that cannot be undone, or that give power over others, as the words to be typed.
-const GRAVE: [&str; 10] =
-    [DELETE, ROLE, END_SESSIONS, CANCEL, FINALIZE, REMOVE_MESSAGES, RESET_TOTP, REVOKE_TOKENS, REVERSE, UPHOLD];
+const GRAVE: [&str; 13] = [
+    DELETE,
+    ROLE,
+    END_SESSIONS,
+    CANCEL,
+    FINALIZE,
+    REMOVE_MESSAGES,
+    REMOVE_PHOTO,
+    RESET_TOTP,
+    REVOKE_TOKENS,
+    ROTATE,
+    MERGE,
+    REVERSE,
+    UPHOLD,
+];
 
 /// Erasing an account.
 pub const DELETE: &str = "delete";
@@ -19,6 +32,12 @@ pub const CANCEL: &str = "cancel";
 pub const FINALIZE: &str = "finalize";
 /// Removing messages: staff still see them, and only an appeal about them restores them.
 pub const REMOVE_MESSAGES: &str = "remove";
+/// Removing a photo apart from a decision about reports: it cannot be put back.
+pub const REMOVE_PHOTO: &str = "remove";
+/// Giving a webhook another secret: what verifies with the one before stops working when its time is over.
+pub const ROTATE: &str = "rotate";
+/// Merging a category into another one: which services were of which is forgotten.
+pub const MERGE: &str = "merge";
 /// Removing a second factor.
 pub const RESET_TOTP: &str = "reset";
 /// Ending tokens.
@@ -33,12 +52,15 @@ pub const UNDOABLE: &str = "";
 /// Returns the word that the action of a name needs, if any.
 pub fn of_action(name: &str) -> Option<&'static str> {
     match name {
-        "delete" => Some(DELETE),
+        "delete" | "delete-webhook" | "delete-rule" => Some(DELETE),
         "role" => Some(ROLE),
         "revoke-sessions" => Some(END_SESSIONS),
         "cancel" => Some(CANCEL),
         "finalize" => Some(FINALIZE),
         "remove-message" => Some(REMOVE_MESSAGES),
+        "remove-photo" => Some(REMOVE_PHOTO),
+        "rotate-webhook" => Some(ROTATE),
+        "merge-category" => Some(MERGE),
         "reset-totp" => Some(RESET_TOTP),
         "reverse" => Some(REVERSE),
         "uphold" => Some(UPHOLD),

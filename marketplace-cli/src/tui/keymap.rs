@@ -103,6 +103,13 @@ shared! {
     GO_THREADS, "go-threads", "t", Chosen, "thread", 13, None, "The thread, or the person's threads";
     GO_REVIEWS, "go-reviews", "v", Chosen, "reviews", 13, None, "Reviews about the person";
     GO_KYC, "go-kyc", "K", Chosen, "KYC", 14, None, "The identity checks of this row's user";
+    ZOOM, "zoom", "z", Chosen, "zoom", 6, None, "One picture large, the next one, all as before";
+    ROTATE, "rotate", "r", Chosen, "rotate", 7, None, "Rotate the picture by a quarter turn";
+    ZOOM_IN, "zoom-in", "+ =", Chosen, "closer", 0, None, "Closer; arrows move the picture then";
+    ZOOM_OUT, "zoom-out", "-", Chosen, "farther", 0, None, "Farther";
+    PHOTO_NEXT, "next-photo", "]", Chosen, "next photo", 6, None, "The next photo";
+    PHOTO_BACK, "photo-before", "[", Chosen, "photo before", 0, None, "The photo before";
+    OUTSIDE, "outside", "o", Chosen, "outside", 8, None, "Open the picture in the desktop's viewer (documents: audited)";
     GO_AUDIT, "go-audit", "A", Marks, "audit", 14, None, "What the audit log says of this row";
     REPEAT, "repeat", ".", Marks, "repeat", 0, None, "The last action once more, on the next row";
     MARK, "mark", "space", Marks, "mark", 14, None, "Mark the row";

@@ -30,7 +30,7 @@ impl Timer {
             Self::FileSealing => app.seal_stored().await,
             Self::SearchIndex => {
                 let found = services::reindex(app).await? + services::reindex_titles(app).await?;
-                Ok(found + reviews::reindex(app).await?)
+                Ok(found + reviews::reindex(app).await? + services::move_merged(app).await?)
             }
             Self::Erasures => users::sweep(app).await,
             Self::Freezes => users::lift_due(app).await,

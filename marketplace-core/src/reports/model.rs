@@ -10,7 +10,7 @@ use crate::{
     base::{
         change::RestrictionReason,
         error::{Error, Result},
-        ids::{CaseId, MessageId, ReportId, ThreadId, UserId},
+        ids::{CaseId, MessageId, PhotoId, ReportId, ThreadId, UserId},
         principal::Principal,
         text::check_text,
         text_enum::text_enum,
@@ -197,6 +197,8 @@ text_enum! {
         RemoveMessage = "remove_message",
         /// The review is removed.
         RemoveReview = "remove_review",
+        /// A photo of the service is removed: the one that is named.
+        RemovePhoto = "remove_photo",
         /// The service is closed, and stays so.
         CloseService = "close_service",
         /// The thread is closed.
@@ -216,7 +218,7 @@ impl ReportAction {
         match self {
             Self::RemoveMessage => target == ReportTarget::Message,
             Self::RemoveReview => target == ReportTarget::Review,
-            Self::CloseService => target == ReportTarget::Service,
+            Self::RemovePhoto | Self::CloseService => target == ReportTarget::Service,
             Self::CloseThread => matches!(target, ReportTarget::Message | ReportTarget::Thread),
             Self::Warn | Self::Freeze | Self::Ban => true,
         }
@@ -232,6 +234,7 @@ impl ReportAction {
         match self {
             Self::RemoveMessage => "Your message was removed.",
             Self::RemoveReview => "Your review was removed.",
+            Self::RemovePhoto => "A photo of your service was removed.",
             Self::CloseService => "Your service was closed.",
             Self::CloseThread => "The conversation was closed.",
             Self::Warn => "This is a warning.",
@@ -509,6 +512,9 @@ pub struct ActionTaken {
     /// The messages that it removed: all of the person's that the reports of the case are about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<MessageId>,
+    /// The photo that was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub photo: Option<PhotoId>,
 }
 
 /// What was decided about a case.
@@ -652,6 +658,8 @@ pub enum Verdict {
         actions: Vec<ReportAction>,
         /// What the subject is told, at most 1,000 characters. Without one, the reasons' texts.
         comment_to_subject: Option<String>,
+        /// The photo that is removed, if one is.
+        photo: Option<PhotoId>,
     },
     /// Nothing is done. Its subject does not hear of it.
     Dismiss {
@@ -697,7 +705,7 @@ impl Deciding {
     /// `invalid` with the field that breaks a rule.
     pub fn checked(mut self) -> Result<Self> {
         let to_reporter = match &mut self.verdict {
-            Verdict::Resolve { reasons, actions, comment_to_subject } => {
+            Verdict::Resolve { reasons, actions, comment_to_subject, photo } => {
                 codes(reasons, ReportReason::NAMES)?;
                 actions.sort_unstable();
                 actions.dedup();
@@ -707,6 +715,11 @@ impl Deciding {
                 }
                 if actions.contains(&ReportAction::Ban) && actions.contains(&ReportAction::Freeze) {
                     return Err(Error::invalid("/actions", "an account is frozen or banned, not both"));
+                }
+                match (actions.contains(&ReportAction::RemovePhoto), &photo) {
+                    (true, None) => return Err(Error::invalid("/photo", "is needed for remove_photo: which one")),
+                    (false, Some(_)) => return Err(Error::invalid("/photo", "is only for remove_photo")),
+                    _ => {}
                 }
                 let texts = || reasons.iter().map(|reason| reason.to_subject()).collect::<Vec<_>>().join(" ");
                 *comment_to_subject = Some(comment("/comment_to_subject", comment_to_subject.take(), texts)?);
@@ -743,6 +756,14 @@ impl Verdict {
     pub fn comment_to_subject(&self) -> Option<&str> {
         match self {
             Self::Resolve { comment_to_subject, .. } => comment_to_subject.as_deref(),
+            Self::Dismiss { .. } => None,
+        }
+    }
+
+    /// The photo that is removed.
+    pub fn photo(&self) -> Option<PhotoId> {
+        match self {
+            Self::Resolve { photo, .. } => *photo,
             Self::Dismiss { .. } => None,
         }
     }

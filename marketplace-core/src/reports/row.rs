@@ -302,6 +302,7 @@ impl Case {
                 && self.status == decision.verdict.status()
                 && made.reasons == decision.verdict.reasons()
                 && made.actions.iter().map(|taken| taken.action).eq(decision.verdict.actions().iter().copied())
+                && made.actions.iter().find_map(|taken| taken.photo) == decision.verdict.photo()
                 && made.comment_to_reporter == decision.comment_to_reporter
                 && made.comment_to_subject.as_deref() == decision.verdict.comment_to_subject()
         })

@@ -126,6 +126,9 @@ pub struct Rule {
     pub created_by: Principal,
     /// When.
     pub created_at: Timestamp,
+    /// Reports that it opened and that are kept, up to 1,000; what it refuses is not counted.
+    #[serde(default)]
+    pub reports: i64,
     /// Counts changes.
     pub version: i64,
 }
@@ -190,7 +193,7 @@ pub(super) struct CheckedRule {
 impl CheckedRule {
     pub fn made(self, id: RuleId, created_by: Principal, created_at: Timestamp) -> Rule {
         let Self { kind, value, action, places, reason, enabled, note } = self;
-        Rule { id, kind, value, action, places, reason, enabled, note, created_by, created_at, version: 1 }
+        Rule { id, kind, value, action, places, reason, enabled, note, created_by, created_at, reports: 0, version: 1 }
     }
 }
 

@@ -37,7 +37,8 @@ pub async fn list(op: &Operation, filter: &RuleFilter, page: &PageRequest) -> Re
     let limit = page.checked_limit()?;
     let before = page.cursor_in::<TimeCursor>("rules")?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
     let mut reader = op.db.read().await?;
-    let rows = store::page(&mut reader.conn(), filter.kind, before, limit + 1).await?;
+    let mut rows = store::page(&mut reader.conn(), filter.kind, before, limit + 1).await?;
+    store::count_reports(&mut reader.conn(), &mut rows).await?;
     Ok(Page::of_list("rules", rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }))
 }
 
@@ -54,7 +55,7 @@ pub async fn create(op: &Operation, new: &NewRule) -> Result<Changed<Rule>> {
         store::note_change(conn).await?;
         let (kind, value) = (new.kind, new.value.clone());
         if let Some(item) = store::find(conn, kind, &value).await? {
-            return Ok(Changed { changed: false, item });
+            return Ok(Changed { changed: false, item: counted(conn, item).await? });
         }
         let id = RuleId::new(op.now(), op.random.as_ref());
         let rule = new.made(id, op.actor().principal(), op.now());
@@ -91,14 +92,15 @@ pub async fn edit(op: &Operation, id: RuleId, edit: RuleEdit) -> Result<Changed<
         op.check_version(before.version)?;
         let rule = edit.apply(before.clone())?;
         if rule == before {
-            return Ok(Changed { changed: false, item: before });
+            return Ok(Changed { changed: false, item: counted(conn, before).await? });
         }
         if !before.is_compiled() {
             require_room(conn, &rule).await?;
         }
         store::update(conn, &rule).await?;
         record(&op, conn, AuditAction::RulesEdit, &rule).await?;
-        Ok(Changed { changed: true, item: store::get(conn, id).await? })
+        let rule = store::get(conn, id).await?;
+        Ok(Changed { changed: true, item: counted(conn, rule).await? })
     }))
     .await
 }
@@ -114,9 +116,15 @@ pub async fn delete(op: &Operation, id: RuleId) -> Result<Changed<Rule>> {
         store::note_change(conn).await?;
         let rule = store::remove(conn, id).await?.ok_or_else(|| Error::not_found("rule"))?;
         record(&op, conn, AuditAction::RulesDelete, &rule).await?;
-        Ok(Changed { changed: true, item: rule })
+        Ok(Changed { changed: true, item: counted(conn, rule).await? })
     }))
     .await
+}
+
+/// Returns a rule with how many reports it opened.
+async fn counted(conn: &mut Conn<'_>, mut rule: Rule) -> Result<Rule> {
+    store::count_reports(conn, std::slice::from_mut(&mut rule)).await?;
+    Ok(rule)
 }
 
 async fn record(op: &Operation, conn: &mut Conn<'_>, action: AuditAction, rule: &Rule) -> Result<()> {

@@ -53,7 +53,7 @@ impl From<Row> for Rule {
         // Without those of a later version.
         let places: Vec<String> = serde_json::from_str(&places).unwrap_or_default();
         let places = places.iter().filter_map(|place| place.parse().ok()).collect();
-        Self { id, kind, value, action, places, reason, enabled, note, created_by, created_at, version }
+        Self { id, kind, value, action, places, reason, enabled, note, created_by, created_at, reports: 0, version }
     }
 }
 
@@ -71,6 +71,25 @@ pub(super) async fn page(
     Ok(rules(q!(conn => all Row,
         select!("(created_at, id) < ($1, $2) AND (kind = $3 OR $3 IS NULL) ORDER BY created_at DESC, id DESC LIMIT ($4 + 0)"),
         before.at, RuleId(before.id), kind, limit)?))
+}
+
+/// Fills in how many reports rules opened.
+pub(super) async fn count_reports(conn: &mut Conn<'_>, rules: &mut [Rule]) -> Result<()> {
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<RuleId> = rules.iter().map(|rule| rule.id).collect();
+    let counts = q!(conn => all (String, i64), [
+        sqlite: "SELECT k.value, (SELECT count(*) FROM (SELECT 1 FROM reports r WHERE r.rule_id = unhex(k.value, '-') LIMIT 1000)) \
+                 FROM json_each($1) AS k",
+        pg: "SELECT k.value, (SELECT count(*) FROM (SELECT 1 FROM reports r WHERE r.rule_id = k.value::uuid LIMIT 1000) AS r) \
+             FROM json_array_elements_text($1::json) AS k (value)",
+    ], json::keys(&ids))?;
+    for rule in rules {
+        let id = rule.id.to_string();
+        rule.reports = counts.iter().find(|(of, _)| *of == id).map_or(0, |(_, count)| *count);
+    }
+    Ok(())
 }
 
 /// Returns those that hold, of the kinds that are compiled.

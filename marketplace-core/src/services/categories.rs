@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{
-    category::{Category, CategoryDetail, CategoryInfo, MAX_CATEGORIES, NewCategory, UpdateCategory, check_names},
+    category::{
+        Category, CategoryDetail, CategoryInfo, Known, MAX_CATEGORIES, Merge, Merged, NewCategory, UpdateCategory,
+        check_names,
+    },
     category_store as store,
 };
 use crate::{
@@ -36,6 +39,11 @@ const FRESH: Duration = Duration::from_secs(1);
 /// # Errors
 /// Errors of the database.
 pub async fn categories(app: &App) -> Result<Arc<[CategoryInfo]>> {
+    Ok(Arc::clone(&known_categories(app).await?.active))
+}
+
+/// Returns the categories that services can be of, and those that were merged: those of the last second.
+pub(super) async fn known_categories(app: &App) -> Result<Arc<Known>> {
     let now = app.now();
     let kept = app.categories.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some((read_at, all)) = kept
@@ -44,19 +52,23 @@ pub async fn categories(app: &App) -> Result<Arc<[CategoryInfo]>> {
     {
         return Ok(all);
     }
-    let mut all = store::all(&mut app.db.read().await?.conn()).await?;
-    all.retain(|category| category.active);
+    let all = store::all(&mut app.db.read().await?.conn()).await?;
+    let merge = |category: &CategoryDetail| {
+        category.merged_into.map(|into| Merge { from: category.key, into, moving: category.moving })
+    };
+    let merged = Merged(all.iter().filter_map(merge).collect());
     let info = |category: CategoryDetail| {
         let name = category.name().to_owned();
         CategoryInfo { code: category.key, name, names: category.names, parent: category.parent }
     };
-    let all: Arc<[CategoryInfo]> = all.into_iter().map(info).collect();
-    *app.categories.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(&all)));
-    Ok(all)
+    let active = all.into_iter().filter(|category| category.active).map(info).collect();
+    let known = Arc::new(Known { active, merged });
+    *app.categories.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(&known)));
+    Ok(known)
 }
 
 /// Drops the kept categories, so that the next reader reads them anew.
-fn forget(app: &App) {
+pub(super) fn forget(app: &App) {
     *app.categories.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
@@ -102,7 +114,16 @@ pub async fn create_category(op: &Operation, new: NewCategory) -> Result<Changed
                 ));
             }
             let NewCategory { key, parent, .. } = new;
-            let made = CategoryDetail { key, names, parent, position, active: true, version: 1 };
+            let made = CategoryDetail {
+                key,
+                names,
+                parent,
+                position,
+                active: true,
+                merged_into: None,
+                moving: false,
+                version: 1,
+            };
             check_parent(&all, &made)?;
             store::put(conn, &made, true, op.now()).await?;
             record(&op, conn, AuditAction::CategoriesCreate, &made).await?;
@@ -116,8 +137,8 @@ pub async fn create_category(op: &Operation, new: NewCategory) -> Result<Changed
 /// Changes a category. Searches know its names from then on. What changes nothing makes no new version.
 ///
 /// # Errors
-/// `not_found` when there is none; `invalid` with each field that breaks a rule; `forbidden` without the permission;
-/// `precondition_failed` at another version.
+/// `not_found` when there is none; `invalid` with each field that breaks a rule; `conflict` for one that was merged and shall be
+/// active again; `forbidden` without the permission; `precondition_failed` at another version.
 pub async fn update_category(op: &Operation, key: Category, update: UpdateCategory) -> Result<Changed<CategoryDetail>> {
     op.actor().require(Permission::UsersAdmin)?;
 
@@ -130,6 +151,9 @@ pub async fn update_category(op: &Operation, key: Category, update: UpdateCatego
             let mut after = update.apply(before)?;
             if after == *before {
                 return Ok(Changed { changed: false, item: after });
+            }
+            if after.active && after.merged_into.is_some() {
+                return Err(Error::conflict("it was merged into another category, which its key stands for", before));
             }
             check_parent(&all, &after)?;
             after.version += 1;
@@ -159,13 +183,23 @@ fn check_parent(all: &[CategoryDetail], category: &CategoryDetail) -> Result<()>
 async fn record(op: &Operation, conn: &mut Conn<'_>, action: AuditAction, category: &CategoryDetail) -> Result<()> {
     let CategoryDetail { parent, position, active, .. } = category;
     let metadata = serde_json::json!({ "parent": parent, "position": position, "active": active });
-    let target = category.key.to_string();
+    append(op, conn, action, category.key, metadata).await
+}
+
+pub(super) async fn append(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    action: AuditAction,
+    key: Category,
+    metadata: serde_json::Value,
+) -> Result<()> {
+    let target = key.to_string();
     audit::append(op, conn, Entry { action, target_kind: TargetKind::Category, target, reason: None, metadata }).await
 }
 
-/// Refuses a category that services cannot newly be of.
+/// Refuses a category that services cannot newly be of. Until the end of the transaction it is merged into no other.
 pub(super) async fn require_active(conn: &mut Conn<'_>, key: Category) -> Result<()> {
-    if store::is_active(conn, key).await? == Some(true) { Ok(()) } else { Err(unknown()) }
+    if store::stays_active(conn, key).await? == Some(true) { Ok(()) } else { Err(unknown()) }
 }
 
 /// Refuses a category that there is not.

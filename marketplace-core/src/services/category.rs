@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::{
     accounts::model::Checks,
     base::{
+        count::Count,
         error::{Error, Result},
         ids::Named,
         patch::Patch,
@@ -206,8 +207,17 @@ impl utoipa::ToSchema for Category {
 /// Names of a category by language (`en`, `de`, `pt-br`); English is always there.
 pub type Names = BTreeMap<String, String>;
 
-/// The categories that services can be of, and when they were read; `None` when nobody did.
-pub(crate) type KeptCategories = Option<(Timestamp, Arc<[CategoryInfo]>)>;
+/// The categories that services can be of, those that were merged, and when they were read; `None` when nobody did.
+pub(crate) type KeptCategories = Option<(Timestamp, Arc<Known>)>;
+
+/// The categories as searches and lists need them.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Those that services can be of, in order.
+    pub active: Arc<[CategoryInfo]>,
+    /// Those that were merged.
+    pub merged: Merged,
+}
 
 /// A category that services can be of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,12 +225,28 @@ pub(crate) type KeptCategories = Option<(Timestamp, Arc<[CategoryInfo]>)>;
 pub struct CategoryInfo {
     /// What filters and services carry.
     pub code: Category,
-    /// For people, in English.
+    /// For people, in the language that is asked for (`Accept-Language`), English without one that there is.
     pub name: String,
     /// For people, by language.
     pub names: BTreeMap<String, String>,
     /// The one that it is part of.
     pub parent: Option<Category>,
+}
+
+impl CategoryInfo {
+    /// Returns the category with its name in the first of some languages, in lower case, that there is: `de-at` finds `de`.
+    #[must_use]
+    pub fn named_in(&self, languages: &[String]) -> Self {
+        let mut found = self.clone();
+        let ends = |language: &String| {
+            let ends: Vec<usize> = language.match_indices('-').map(|(at, _)| at).chain([language.len()]).collect();
+            ends.into_iter().rev().find_map(|end| self.names.get(language.get(..end)?).cloned())
+        };
+        if let Some(name) = languages.iter().find_map(ends) {
+            found.name = name;
+        }
+        found
+    }
 }
 
 /// A category as admins manage it.
@@ -237,8 +263,51 @@ pub struct CategoryDetail {
     pub position: i64,
     /// Whether new services can be of it. Those that are stay, and are found.
     pub active: bool,
+    /// The one that it was merged into: its key stands for that one from then on.
+    #[serde(default)]
+    pub merged_into: Option<Category>,
+    /// Whether services are still on their way there.
+    #[serde(default)]
+    pub moving: bool,
     /// Counts changes.
     pub version: i64,
+}
+
+/// A category that was merged into another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MergedCategory {
+    /// The category, as it is now.
+    pub category: CategoryDetail,
+    /// Its services, in any state, which are of the other one from now on, or will be within moments.
+    pub services: Count,
+}
+
+/// Which categories were merged into which.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Merged(pub Vec<Merge>);
+
+/// A category that was merged into another one, which was not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Merge {
+    pub from: Category,
+    pub into: Category,
+    /// Whether services are still on their way.
+    pub moving: bool,
+}
+
+impl Merged {
+    /// Returns the category that a key stands for.
+    pub fn resolve(&self, key: Category) -> Category {
+        self.0.iter().find(|merge| merge.from == key).map_or(key, |merge| merge.into)
+    }
+
+    /// Returns the keys that services of a category have: its own, and those from which they are still on their way.
+    pub fn keys_of(&self, key: Category) -> Vec<Category> {
+        let key = self.resolve(key);
+        let moving = self.0.iter().filter(|merge| merge.into == key && merge.moving).map(|merge| merge.from);
+        std::iter::once(key).chain(moving).collect()
+    }
 }
 
 impl CategoryDetail {

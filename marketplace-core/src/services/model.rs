@@ -41,7 +41,9 @@ text_enum! {
 }
 
 pub(crate) use super::category::KeptCategories;
-pub use super::category::{Category, CategoryDetail, CategoryInfo, MAX_CATEGORIES, Names, NewCategory, UpdateCategory};
+pub use super::category::{
+    Category, CategoryDetail, CategoryInfo, MAX_CATEGORIES, MergedCategory, Names, NewCategory, UpdateCategory,
+};
 
 /// A service as its worker writes it. It begins as a draft.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

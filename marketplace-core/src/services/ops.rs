@@ -354,7 +354,7 @@ pub(crate) async fn block(
     }
     let was_published = service.status == ServiceStatus::Published;
     store::close_for(conn, id, Some(reason), op.now()).await?;
-    staff_changed(op, conn, &service, (AuditAction::ServicesClose, ServiceStatus::Closed)).await?;
+    staff_changed(op, conn, &service, (AuditAction::ServicesClose, ServiceStatus::Closed), None).await?;
     Ok(Some(was_published))
 }
 
@@ -380,12 +380,12 @@ pub(crate) async fn unblock(op: &Operation, conn: &mut Conn<'_>, id: ServiceId, 
         worker_changed(conn, op.now(), service.worker_id).await?;
     }
     let status = if publish { ServiceStatus::Published } else { ServiceStatus::Closed };
-    staff_changed(op, conn, &service, (AuditAction::ServicesReopen, status)).await?;
+    staff_changed(op, conn, &service, (AuditAction::ServicesReopen, status), None).await?;
     Ok(true)
 }
 
 /// Locks a service that is there, and its worker before it.
-async fn lock_for_staff(op: &Operation, conn: &mut Conn<'_>, id: ServiceId) -> Result<Option<Service>> {
+pub(super) async fn lock_for_staff(op: &Operation, conn: &mut Conn<'_>, id: ServiceId) -> Result<Option<Service>> {
     op.actor().require(Permission::ReportsWrite)?;
     let Some(found) = store::find(conn, id).await? else { return Ok(None) };
     op.actor().require_other(found.worker_id)?;
@@ -393,19 +393,24 @@ async fn lock_for_staff(op: &Operation, conn: &mut Conn<'_>, id: ServiceId) -> R
     Ok(store::lock(conn, id).await?.filter(|service| service.status != ServiceStatus::Deleted))
 }
 
-async fn staff_changed(
+pub(super) async fn staff_changed(
     op: &Operation,
     conn: &mut Conn<'_>,
     service: &Service,
     (action, status): (AuditAction, ServiceStatus),
+    photo: Option<PhotoId>,
 ) -> Result<()> {
+    let mut metadata = serde_json::json!({ "worker": service.worker_id, "from": service.status });
+    if let (Some(photo), Some(metadata)) = (photo, metadata.as_object_mut()) {
+        metadata.insert("photo".to_owned(), serde_json::json!(photo));
+    }
     changed(op, conn, service.id, service.worker_id, status).await?;
     let entry = audit::Entry {
         action,
         target_kind: TargetKind::Service,
         target: service.id.to_string(),
         reason: op.change().reason.map(|reason| reason.to_string()),
-        metadata: serde_json::json!({ "worker": service.worker_id, "from": service.status }),
+        metadata,
     };
     audit::append(op, conn, entry).await
 }

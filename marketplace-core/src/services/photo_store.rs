@@ -139,6 +139,26 @@ pub(super) async fn drop_some(conn: &mut Conn<'_>, photos: &[PhotoId], now: Time
     Ok(())
 }
 
+/// Removes a photo from its service, and keeps it for staff with what is needed to put it back.
+pub(super) async fn take(conn: &mut Conn<'_>, photo: PhotoId, removed: &str) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE service_photos SET service_id = NULL, reported = TRUE, removed = $2 WHERE id = $1", photo, removed)?;
+    Ok(())
+}
+
+/// Returns what is needed to put a photo back that was removed so from something of a worker.
+pub(super) async fn removed(conn: &mut Conn<'_>, photo: PhotoId, worker: UserId) -> Result<Option<String>> {
+    Ok(q!(conn => optval Option<String>,
+        "SELECT removed FROM service_photos WHERE id = $1 AND worker_id = $2 AND service_id IS NULL", photo, worker)?
+    .flatten())
+}
+
+/// Makes a photo one of a service's again.
+pub(super) async fn put_back(conn: &mut Conn<'_>, photo: PhotoId, service: ServiceId) -> Result<()> {
+    q!(conn => exec, "UPDATE service_photos SET service_id = $2, removed = NULL WHERE id = $1", photo, service)?;
+    Ok(())
+}
+
 /// Deletes all photos of a worker, reported ones too, and queues their files for deletion.
 pub(super) async fn erase(conn: &mut Conn<'_>, worker: UserId, now: Timestamp) -> Result<()> {
     q!(conn => exec, [

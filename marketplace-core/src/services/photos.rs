@@ -2,10 +2,11 @@
 
 use futures::{Stream, stream};
 use image::{DynamicImage, metadata::Orientation};
+use serde::{Deserialize, Serialize};
 
 use super::{
     model::{MAX_PHOTOS, OwnService, Photo, PhotoOrder, PhotoSize, ServiceDetail, ServiceStatus, check_alt},
-    ops::{changed, lock_own, lock_worker, reload, require_lister, require_worker},
+    ops::{changed, lock_for_staff, lock_own, lock_worker, reload, require_lister, require_worker, staff_changed},
     photo_store::{self, StoredPhoto, Viewed},
     staff::{detail, lock_any, tell},
     store::{self, Service},
@@ -251,6 +252,53 @@ pub async fn staff_remove_photo(
         Ok(Changed { changed: true, item: detail(conn, id).await? })
     }))
     .await
+}
+
+/// What is needed to put a photo back.
+#[derive(Serialize, Deserialize)]
+struct Removed {
+    photo: Photo,
+    place: usize,
+}
+
+/// Removes a photo from a service for staff, inside a transaction, so that it can be put back. Returns whether it was there: one
+/// that its worker deleted meanwhile is not.
+///
+/// # Errors
+/// `invalid` for what is and was no photo of its worker's; `forbidden` for one's own, and without `reports:write`.
+pub(crate) async fn take_photo(op: &Operation, conn: &mut Conn<'_>, id: ServiceId, photo: PhotoId) -> Result<bool> {
+    let Some(service) = lock_for_staff(op, conn, id).await? else { return Ok(false) };
+    let is_theirs = |found: Viewed| found.stored.worker_id == service.worker_id;
+    if !photo_store::find(conn, op.now(), photo).await?.is_some_and(is_theirs) {
+        return Err(Error::invalid("/photo", "is no photo of this service"));
+    }
+    let mut photos = service.photos()?;
+    let Some(place) = photos.iter().position(|one| one.id == photo) else { return Ok(false) };
+    let removed = Removed { photo: photos.remove(place), place };
+    photo_store::take(conn, photo, &serde_json::to_string(&removed).map_err(Error::internal)?).await?;
+    store::set_photos(conn, id, &photos, op.now()).await?;
+    staff_changed(op, conn, &service, (AuditAction::ServicesRemovePhoto, service.status), Some(photo)).await?;
+    Ok(true)
+}
+
+/// Takes back what [`take_photo`] did, inside a transaction: the photo is where it was, as far as its worker changed nothing
+/// since. Returns whether there was room for it.
+///
+/// # Errors
+/// `forbidden` for one's own, and without `reports:write`.
+pub(crate) async fn put_photo_back(op: &Operation, conn: &mut Conn<'_>, id: ServiceId, photo: PhotoId) -> Result<bool> {
+    let Some(service) = lock_for_staff(op, conn, id).await? else { return Ok(false) };
+    let Some(removed) = photo_store::removed(conn, photo, service.worker_id).await? else { return Ok(false) };
+    let mut photos = service.photos()?;
+    if photos.len() >= MAX_PHOTOS {
+        return Ok(false);
+    }
+    let Removed { photo: whole, place } = serde_json::from_str(&removed).map_err(Error::internal)?;
+    photos.insert(place.min(photos.len()), whole);
+    photo_store::put_back(conn, photo, id).await?;
+    store::set_photos(conn, id, &photos, op.now()).await?;
+    staff_changed(op, conn, &service, (AuditAction::ServicesRestorePhoto, service.status), Some(photo)).await?;
+    Ok(true)
 }
 
 /// Returns the photos of a worker, each with its id and its content, for their export.

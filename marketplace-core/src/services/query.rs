@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::{
+    category::Merged,
     index_text::{ANYWHERE, CATEGORY, HEAD, PLACE, PRICE, STEM, TITLE, magnitude},
     languages::{is_stop_word, without_phrases},
     model::{Category, CategoryDetail, SearchFilter, ServiceSort},
@@ -567,6 +568,29 @@ impl Query {
                         let list = if is_alone { &mut term.category } else { &mut term.related };
                         list.push(token.clone());
                     }
+                }
+            }
+        }
+    }
+
+    /// Has the filter by a category find what has one of some keys.
+    pub fn among(&mut self, category: Category, keys: &[Category]) {
+        let of = |key: &Category| whole(CATEGORY, key.as_str());
+        let asked = vec![of(&category)];
+        for clause in self.others.has.iter_mut().filter(|clause| **clause == asked) {
+            *clause = keys.iter().map(of).collect();
+        }
+        // Of one key there is an index.
+        self.others.category = if let [only] = keys { Some(*only) } else { None };
+    }
+
+    /// Has words that mean a category which was merged mean the other one as well.
+    pub fn follow(&mut self, merged: &Merged) {
+        for merge in &merged.0 {
+            let (from, into) = (whole(CATEGORY, merge.from.as_str()), whole(CATEGORY, merge.into.as_str()));
+            for list in self.terms.iter_mut().flat_map(|term| [&mut term.category, &mut term.related]) {
+                if list.contains(&from) && !list.contains(&into) {
+                    list.push(into.clone());
                 }
             }
         }

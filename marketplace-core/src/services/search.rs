@@ -12,7 +12,8 @@ use std::{
 };
 
 use super::{
-    categories::require_known,
+    categories::{self, require_known},
+    category::Merged,
     category_store,
     model::{Estimate, FoundServices, SearchFilter, ServiceSort},
     place::{FARTHEST, Place},
@@ -77,11 +78,14 @@ pub async fn search(app: &App, filter: &SearchFilter, page: &PageRequest) -> Res
     let now = app.now();
     let mut reader = app.db.read().await?;
     let mut conn = reader.conn();
+    let merged = &categories::known_categories(app).await?.merged;
     if let Some(category) = filter.category {
         require_known(&mut conn, category).await?;
+        query.among(category, &merged.keys_of(category));
     }
     if !query.terms.is_empty() {
         query.name_categories(&category_store::named(&mut conn).await?);
+        query.follow(merged);
     }
     let mut search = Search::new(&mut conn, now, query);
     let rows = if search.query.hopeless {
@@ -97,7 +101,7 @@ pub async fn search(app: &App, filter: &SearchFilter, page: &PageRequest) -> Res
     };
     let found = Page::from_rows(rows, limit, |(cursor, _)| *cursor);
     let numbers: Vec<i64> = found.items.iter().map(|(_, hit)| hit.number).collect();
-    let summary = search.summary(filter.total == Some(true), filter.facets == Some(true)).await?;
+    let summary = search.summary(filter.total == Some(true), filter.facets == Some(true), merged).await?;
     let query = search.query;
     let mut cards = store::cards(&mut conn, now, &numbers).await?;
     if filter.snippets == Some(true) {
@@ -451,7 +455,7 @@ impl<'a, 'c> Search<'a, 'c> {
     }
 
     /// Counts what is found, from its newest part when there is more.
-    async fn summary(&mut self, with_total: bool, with_facets: bool) -> Result<Summary> {
+    async fn summary(&mut self, with_total: bool, with_facets: bool, merged: &Merged) -> Result<Summary> {
         if !with_total && !with_facets {
             return Ok(Summary::default());
         }
@@ -463,7 +467,10 @@ impl<'a, 'c> Search<'a, 'c> {
         let numbers: Vec<i64> = hits.iter().map(|hit| hit.number).collect();
         let newest = store::newest_number(self.conn).await?;
         let total = Estimate::of(&numbers, COUNTED, newest);
-        let rows = if with_facets { store::facet_rows(self.conn, &numbers).await? } else { Vec::new() };
+        let mut rows = if with_facets { store::facet_rows(self.conn, &numbers).await? } else { Vec::new() };
+        for (category, ..) in &mut rows {
+            *category = merged.resolve(*category);
+        }
         Ok(Summary::of(&rows, total, with_total, with_facets))
     }
 

@@ -334,6 +334,32 @@ pub(super) async fn set_content(
     Ok(())
 }
 
+/// Returns some services of a category, in any state.
+pub(super) async fn of_category(conn: &mut Conn<'_>, category: Category, limit: i64) -> Result<Vec<ServiceId>> {
+    Ok(q!(conn => vals ServiceId,
+        "SELECT id FROM services WHERE category = $1 ORDER BY id LIMIT ($2 + 0)", category, limit)?)
+}
+
+/// Returns how many services are of a category, in any state, up to a limit.
+pub(super) async fn count_of_category(conn: &mut Conn<'_>, category: Category, limit: i64) -> Result<i64> {
+    Ok(q!(conn => val i64,
+        "SELECT count(*) FROM (SELECT 1 FROM services WHERE category = $1 LIMIT ($2 + 0)) AS s", category, limit)?)
+}
+
+/// Stores another category of a service, with the text by which it is found.
+pub(super) async fn set_category(
+    conn: &mut Conn<'_>,
+    id: ServiceId,
+    category: Category,
+    search_text: &str,
+    now: Timestamp,
+) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE services SET category = $2, search_text = $3, version = version + 1, updated_at = $4 WHERE id = $1",
+        id, category, search_text, now)?;
+    Ok(())
+}
+
 /// Makes a service public, with the next publication number.
 pub(super) async fn publish(conn: &mut Conn<'_>, id: ServiceId, now: Timestamp) -> Result<()> {
     q!(conn => exec,

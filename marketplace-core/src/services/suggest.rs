@@ -8,6 +8,8 @@ use std::{
 };
 
 use super::{
+    categories::known_categories,
+    category::Merged,
     category_store,
     model::{Category, CategoryDetail, SearchFilter, SuggestFilter, Suggestion, Suggestions},
     search::Search,
@@ -70,7 +72,7 @@ pub async fn suggest(app: &App, filter: &SuggestFilter) -> Result<Suggestions> {
     } else {
         let mut all = category_store::all(&mut conn).await?;
         all.retain(|category| category.active);
-        categories(&last.text, &all)
+        categories(&last.text, &all, &known_categories(app).await?.merged)
     };
     items.truncate(CATEGORIES);
     let room = usize::try_from(limit).unwrap_or(0);
@@ -110,14 +112,14 @@ fn completions(text: &str, beginning: &[&Word]) -> Vec<String> {
 
 /// Returns categories of which a name, or another word for what is done, begins with a text, each with that name or the English
 /// one.
-fn categories(text: &str, all: &[CategoryDetail]) -> Vec<Suggestion> {
+fn categories(text: &str, all: &[CategoryDetail], merged: &Merged) -> Vec<Suggestion> {
     let begins = |name: &&String| words(name).iter().any(|word| word.text.starts_with(text));
     let english = |category: &CategoryDetail| Some(category.name().to_owned()).filter(|name| begins(&name));
     let named = |category: &CategoryDetail| {
         english(category).or_else(|| category.names.values().find(begins).cloned()).map(|name| (category.key, name))
     };
     let mut found: Vec<(Category, String)> = all.iter().filter_map(named).collect();
-    for key in synonyms::beginning_with(text) {
+    for key in synonyms::beginning_with(text).into_iter().map(|key| merged.resolve(key)) {
         let other = all.iter().find(|category| category.key == key && !found.iter().any(|(known, _)| *known == key));
         found.extend(other.map(|category| (key, category.name().to_owned())));
     }

@@ -211,6 +211,27 @@ mod tests {
         found.into_iter().collect()
     }
 
+    /// What the first categories are called is known by this table, not by their stored names.
+    #[test]
+    fn the_names_of_the_first_categories_mean_them() {
+        let migration = include_str!("../../../migrations/sqlite/0051_category_names.sql");
+        let mut unknown = Vec::new();
+        for line in migration.lines().filter_map(|line| line.strip_prefix("UPDATE categories SET names = '")) {
+            let (names, rest) = line.split_once("' WHERE key = '").unwrap();
+            let key: Category = rest.split_once('\'').unwrap().0.parse().unwrap();
+            let names: std::collections::BTreeMap<String, String> = serde_json::from_str(names).unwrap();
+            if key == Category::Other {
+                continue;
+            }
+            for (language, name) in names {
+                if !categories(&name).contains(&key) {
+                    unknown.push(format!("{key} {language} {name}: {:?}", categories(&name)));
+                }
+            }
+        }
+        assert!(unknown.is_empty(), "{unknown:#?}");
+    }
+
     #[test]
     fn words_in_any_language_mean_a_category() {
         for (text, category) in [

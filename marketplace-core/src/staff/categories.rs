@@ -12,7 +12,7 @@ use crate::{
     },
     services::{
         self,
-        model::{Category, CategoryDetail, NewCategory, UpdateCategory},
+        model::{Category, CategoryDetail, MergedCategory, NewCategory, UpdateCategory},
     },
 };
 
@@ -81,7 +81,30 @@ impl UpdateCategoryInput {
     }
 }
 
+/// The category that another one is merged into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MergeCategoryInput {
+    /// One that services can be of.
+    pub into: Category,
+    /// Changes nothing: the answer is what would have been, with how many services would be moved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// Refuses unless the category is at this version (`If-Match`).
+    #[serde(skip)]
+    pub if_version: Option<i64>,
+}
+
+impl MergeCategoryInput {
+    /// Returns a merge as a body.
+    pub fn new(into: Category, change: &Change) -> Self {
+        Self { into, dry_run: change.dry_run, if_version: change.if_version }
+    }
+}
+
 bodies! {
+    MergeCategoryInput: dry_run if_version;
     NewCategoryInput: dry_run if_version;
     UpdateCategoryInput: dry_run if_version;
 }
@@ -107,5 +130,11 @@ operations! { "admin categories":
     (op, key: Category, (): (), input: UpdateCategoryInput) -> Changed<CategoryDetail> as "The category, as it is now" {
         let UpdateCategoryInput { names, parent, position, active, .. } = input;
         services::update_category(op, key, UpdateCategory { names, parent, position, active }).await
+    }
+
+    /// Merge a category into another one, which its key stands for from then on, in filters and links too. Its services are moved.
+    MergeCategory = POST "/v1/admin/categories/{key}/merge" needs UsersAdmin,
+    (op, key: Category, (): (), input: MergeCategoryInput) -> Changed<MergedCategory> as "Merged" {
+        services::merge_category(op, key, input.into).await
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     base::{
         change::{Change, Changed},
         error::Result,
-        ids::{CaseId, UserId},
+        ids::{CaseId, PhotoId, UserId},
         page::Page,
         time::Timestamp,
     },
@@ -32,6 +32,9 @@ pub struct ResolveInput {
     pub reasons: Vec<ReportReason>,
     /// What is done; at least one.
     pub actions: Vec<ReportAction>,
+    /// The photo that `remove_photo` removes from the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub photo: Option<PhotoId>,
     /// What the reporters are told, at most 1,000 characters; without it, that something was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment_to_reporter: Option<String>,
@@ -248,8 +251,8 @@ operations! { "admin reports":
 
 impl From<ResolveInput> for Deciding {
     fn from(input: ResolveInput) -> Self {
-        let ResolveInput { fence, reasons, actions, comment_to_reporter, comment_to_subject, .. } = input;
-        Self { fence, verdict: Verdict::Resolve { reasons, actions, comment_to_subject }, comment_to_reporter }
+        let ResolveInput { fence, reasons, actions, photo, comment_to_reporter, comment_to_subject, .. } = input;
+        Self { fence, verdict: Verdict::Resolve { reasons, actions, comment_to_subject, photo }, comment_to_reporter }
     }
 }
 
@@ -279,11 +282,12 @@ pub async fn decide_reports(
     let Deciding { fence, verdict, comment_to_reporter } = decision;
     let Change { note, dry_run, if_version, .. } = change;
     match verdict {
-        Verdict::Resolve { reasons, actions, comment_to_subject } => {
+        Verdict::Resolve { reasons, actions, comment_to_subject, photo } => {
             let input = ResolveInput {
                 fence,
                 reasons,
                 actions,
+                photo,
                 comment_to_reporter,
                 comment_to_subject,
                 note,

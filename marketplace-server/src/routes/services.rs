@@ -3,8 +3,8 @@
 use axum::{
     Json,
     extract::{Request, State},
-    http::StatusCode,
-    response::Response,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse as _, Response},
 };
 use marketplace_core::{
     base::permission::Permission,
@@ -249,9 +249,30 @@ pub(crate) async fn list_worker_services(
     Ok(Json(services::of_worker(&ctx.app, id, &page).await?))
 }
 
-/// The kinds of services there are, in order.
+/// The kinds of services there are, in order, with their names in the reader's language.
 #[utoipa::path(get, path = "/v1/categories", tag = "market", security(()),
+    params(("accept-language" = Option<String>, Header, description = "For `name`, as browsers send it: `de-AT, fr;q=0.8`")),
     responses((status = 200, description = "All of them", body = Vec<CategoryInfo>)))]
-pub(crate) async fn list_categories(State(ctx): State<Ctx>) -> Answer<Json<Vec<CategoryInfo>>> {
-    Ok(Json(services::categories(&ctx.app).await?.to_vec()))
+pub(crate) async fn list_categories(State(ctx): State<Ctx>, headers: HeaderMap) -> Answer<Response> {
+    let languages = accepted_languages(&headers);
+    let categories = services::categories(&ctx.app).await?;
+    let named: Vec<CategoryInfo> = categories.iter().map(|category| category.named_in(&languages)).collect();
+    Ok(([(header::VARY, "accept-language")], Json(named)).into_response())
+}
+
+/// Returns the languages that a request accepts, in lower case, the best first (RFC 9110 §12.5.4). English ends them: names there
+/// are there anyway.
+fn accepted_languages(headers: &HeaderMap) -> Vec<String> {
+    /// Languages that are looked at: nobody reads more.
+    const MOST: usize = 20;
+    let texts = headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
+    let range = |part: &str| {
+        let (range, weight) = part.split_once(';').unwrap_or((part, ""));
+        let weight = weight.trim().strip_prefix("q=").map_or(Some(1.0), |q| q.trim().parse::<f32>().ok())?;
+        let range = range.trim().to_ascii_lowercase();
+        (!range.is_empty() && range != "*" && weight > 0.0).then_some((range, weight))
+    };
+    let mut ranges: Vec<(String, f32)> = texts.flat_map(|text| text.split(',')).take(MOST).filter_map(range).collect();
+    ranges.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    ranges.into_iter().map(|(range, _)| range).collect()
 }

@@ -244,6 +244,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("POST", "/v1/admin/services/{id}/photos/{photo_id}/remove", "s a", json!({"reason": "spam"})),
         ("GET", "/v1/admin/categories", "s a u", none.clone()),
         ("POST", "/v1/admin/categories", "a", json!({"key": "drones", "names": {"en": "Drones"}, "dry_run": true})),
+        ("POST", "/v1/admin/categories/{key}/merge", "a", json!({"into": "pets", "dry_run": true})),
         ("PATCH", "/v1/admin/categories/{key}", "a", json!({"position": 20, "dry_run": true})),
         ("GET", "/v1/admin/rules", "s a u", none.clone()),
         (

@@ -83,6 +83,19 @@ async fn a_service_goes_public_and_is_found() {
         let page = expect(server.get(&format!("/v1/workers/{worker_id}")), 200).await;
         assert_eq!(page["rating"]["count"], 0);
         assert!(expect(server.get("/v1/categories"), 200).await.as_array().unwrap().len() > 10);
+        for (accepted, name) in [
+            ("de-AT,de;q=0.9", "Reinigung"),
+            ("pt, es;q=0.3, fr;q=0.7", "Nettoyage"),
+            ("fr;q=0, *", "Cleaning"),
+            ("en-GB, de", "Cleaning"),
+            (";;q=x,,", "Cleaning"),
+        ] {
+            let answer = server.get("/v1/categories").header("accept-language", accepted).send().await.unwrap();
+            assert_eq!(answer.headers()["vary"], "accept-language");
+            let found: serde_json::Value = answer.json().await.unwrap();
+            let cleaning = found.as_array().unwrap().iter().find(|category| category["code"] == "cleaning").unwrap();
+            assert_eq!((&cleaning["name"], &cleaning["names"]["es"]), (&json!(name), &json!("Limpieza")), "{accepted}");
+        }
         expect(server.request("DELETE".parse().unwrap(), &path).bearer_auth(&token), 204).await;
         problem(server.get(&path), 404, "not_found").await;
         server.stop().await;

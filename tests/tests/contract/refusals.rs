@@ -6,13 +6,13 @@ use marketplace_core::staff::{
     EditRuleInput, EditUser, EditUserInput, EndUserSession, EscalateReport, ExportUser, FileOf, FileReason, Guard,
     ListAttempts, ListAudit, ListCategories, ListEvents, ListJobHistory, ListJobs, ListMails, ListQuery, ListReports,
     ListReviews, ListRules, ListServices, ListThreads, ListTokens, ListUserNotes, ListUserSessions, ListUsers,
-    NewCategoryInput, NewRuleInput, NewTokenInput, NewUserInput, NoteInput, NoticeInput, PhotoQuery, PostNotice,
-    ReadThread, ReadingQuery, ReasonedInput, ReleaseAttempt, ReleaseReport, RemoveMessage, RemovePhoto, ReopenService,
-    ResendUserVerification, RetryMail, RevealUser, RevokeToken, SendPasswordReset, SeriesQuery, ShowAttempt, ShowJob,
-    ShowMail, ShowReport, ShowReview, ShowSeries, ShowService, ShowStats, ShowThread, ShowUser, SkipReport,
-    SnoozeReport, SnoozeReportInput, StretchQuery, TestRule, TestRuleInput, UndoDecision, UndoReport,
-    UpdateCategoryInput, VerifyAudit, ViewAttemptFile, ViewPhoto, ViewThreadFile, WarnUser, WarningInput, WhoAmI,
-    WhyQuery, WriteUserNote,
+    MergeCategory, MergeCategoryInput, NewCategoryInput, NewRuleInput, NewTokenInput, NewUserInput, NoteInput,
+    NoticeInput, PhotoQuery, PostNotice, ReadThread, ReadingQuery, ReasonedInput, ReleaseAttempt, ReleaseReport,
+    RemoveMessage, RemovePhoto, ReopenService, ResendUserVerification, RetryMail, RevealUser, RevokeToken,
+    SendPasswordReset, SeriesQuery, ShowAttempt, ShowJob, ShowMail, ShowReport, ShowReview, ShowSeries, ShowService,
+    ShowStats, ShowThread, ShowUser, SkipReport, SnoozeReport, SnoozeReportInput, StretchQuery, TestRule,
+    TestRuleInput, UndoDecision, UndoReport, UpdateCategoryInput, VerifyAudit, ViewAttemptFile, ViewPhoto,
+    ViewThreadFile, WarnUser, WarningInput, WhoAmI, WhyQuery, WriteUserNote,
 };
 
 use std::sync::Arc;
@@ -274,6 +274,8 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
     script.heard(format!("categories_create {who}"), &made.map(|made| made.changed));
     let input = UpdateCategoryInput::new(UpdateCategory::default(), &change);
     script.heard(format!("categories_update {who}"), &api.call::<EditCategory>(key, (), input).await);
+    let merge = MergeCategoryInput::new(Category::Pets, &change);
+    script.heard(format!("categories_merge {who}"), &api.call::<MergeCategory>(key, (), merge).await);
     let file = (thread, AttachmentId(session.0));
     let reason = FileReason { reason: AccessReason::Fraud };
     let seen = api.call::<ViewThreadFile>(file, reason, ()).await.map(|file| file.bytes.len());

@@ -26,7 +26,7 @@ use crate::{dry, note, script::Script, world::World};
 
 pub fn resolve(actions: &[ReportAction]) -> Deciding {
     let reasons = vec![ReportReason::Scam];
-    let verdict = Verdict::Resolve { reasons, actions: actions.to_vec(), comment_to_subject: None };
+    let verdict = Verdict::Resolve { reasons, actions: actions.to_vec(), comment_to_subject: None, photo: None };
     Deciding { fence: None, verdict, comment_to_reporter: None }
 }
 
@@ -95,6 +95,7 @@ pub async fn reports(world: &World, trade: &Trade, script: &mut Script) {
     for (name, by, id, decision, change) in [
         ("wrong action", &sam, of_message, resolve(&[ReportAction::RemoveReview]), Change::default()),
         ("no action", &sam, of_message, resolve(&[]), Change::default()),
+        ("a photo of none", &sam, of_message, resolve(&[ReportAction::RemovePhoto]), Change::default()),
         ("ban by support", &sam, of_message, resolve(&[ReportAction::Ban]), Change::default()),
         ("dry", &sam, of_message, both.clone(), dry()),
         ("at another version", &sam, of_message, both.clone(), Change { if_version: Some(99), ..Change::default() }),

@@ -3,9 +3,9 @@
 use marketplace_core::staff::{
     self, Connection, CreateCategory, CreateRule, CreateUser, DeleteRule, EditCategory, EditRule, EditRuleInput,
     EditUser, EditUserInput, EndUserSession, ExportUser, ListCategories, ListQuery, ListRules, ListUserNotes,
-    ListUserSessions, ListUsers, NewCategoryInput, NewRuleInput, NewUserInput, NoteInput, ResendUserVerification,
-    RevealUser, SendPasswordReset, ShowUser, TestRule, TestRuleInput, UpdateCategoryInput, WarnUser, WarningInput,
-    WhyQuery, WriteUserNote,
+    ListUserSessions, ListUsers, MergeCategory, MergeCategoryInput, NewCategoryInput, NewRuleInput, NewUserInput,
+    NoteInput, ResendUserVerification, RevealUser, SendPasswordReset, ShowUser, TestRule, TestRuleInput,
+    UpdateCategoryInput, WarnUser, WarningInput, WhyQuery, WriteUserNote,
 };
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use marketplace_core::{
 use crate::{because, dry, note, script::Script, world::World};
 
 /// What staff put right.
+#[expect(clippy::too_many_lines, reason = "a story")]
 async fn repair(world: &World, script: &mut Script, lea: &Connection) {
     let ada = world.user(Role::Client).await;
     let request = || because(RestrictionReason::UserRequest);
@@ -101,6 +102,17 @@ async fn repair(world: &World, script: &mut Script, lea: &Connection) {
         let input = UpdateCategoryInput::new(update, &Change::default());
         let key = "drones".parse().unwrap();
         script.heard(format!("categories_update {name}"), &lea.call::<EditCategory>(key, (), input).await);
+    }
+    for (name, key, into, change) in [
+        ("into itself", "drones", "drones", Change::default()),
+        ("dry", "drones", "photography", dry()),
+        ("drones", "drones", "photography", Change::default()),
+        ("again", "drones", "photography", Change::default()),
+        ("elsewhere", "drones", "pets", Change::default()),
+    ] {
+        let input = MergeCategoryInput::new(into.parse().unwrap(), &change);
+        let merged = lea.call::<MergeCategory>(key.parse().unwrap(), (), input).await;
+        script.heard(format!("categories_merge {name}"), &merged);
     }
     script.heard("categories_list", &lea.call::<ListCategories>((), (), ()).await);
     let rule = |value: &str| NewRule::new(RuleKind::BlockedDomain, value);

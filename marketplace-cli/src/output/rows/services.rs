@@ -2,7 +2,7 @@
 
 use marketplace_core::{
     rules::model::{Rule, RuleTrial},
-    services::model::{CategoryDetail, Photo, ServiceDetail, ServiceSummary},
+    services::model::{CategoryDetail, MergedCategory, Photo, ServiceDetail, ServiceSummary},
 };
 
 use super::{names, within};
@@ -98,12 +98,30 @@ impl Row for CategoryDetail {
         Column::optional("PART OF", "parent", Kind::Text),
         Column::new("POSITION", "position", Kind::Number),
         Column::new("ACTIVE", "active", Kind::Text),
+        Column::optional("MERGED INTO", "merged_into", Kind::Text),
     ];
     fn id() -> String {
         "key".into()
     }
     fn fields() -> Vec<String> {
-        names(&["key", "names", "names.en", "parent", "position", "active", "version"])
+        names(&["key", "names", "names.en", "parent", "position", "active", "merged_into", "moving", "version"])
+    }
+}
+
+impl Row for MergedCategory {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("KEY", "category.key", Kind::Id),
+        Column::new("INTO", "category.merged_into", Kind::Text),
+        Column::new("SERVICES", "services.value", Kind::Number),
+        Column::new("MOVING", "category.moving", Kind::Text),
+    ];
+    fn id() -> String {
+        "category.key".into()
+    }
+    fn fields() -> Vec<String> {
+        let mut fields: Vec<String> = within("category", CategoryDetail::fields()).collect();
+        fields.extend(names(&["services.value", "services.capped"]));
+        fields
     }
 }
 
@@ -115,6 +133,7 @@ impl Row for Rule {
         Column::new("DOES", "action", Kind::Text),
         Column::new("HOLDS", "enabled", Kind::Text),
         Column::optional("WHERE", "places", Kind::Text),
+        Column::optional("REPORTS", "reports", Kind::Number),
         Column::optional("NOTE", "note", Kind::Text),
         Column::optional("BY", "created_by", Kind::Who),
         Column::optional("MADE", "created_at", Kind::Time),
@@ -138,6 +157,7 @@ impl Row for Rule {
             "note",
             "created_by",
             "created_at",
+            "reports",
             "version",
         ])
     }

@@ -420,6 +420,19 @@ impl<T: Detailed> Browser<T> {
         ctx: &Ctx,
         lines: impl Fn(&T::Detail, usize) -> Vec<Line<'static>>,
     ) {
+        self.draw_detail_beside(area, buf, ctx, |inner| (None, inner), lines);
+    }
+
+    /// Draws the detail in its frame, with the lines in a part of it; `split` returns the other part, if there is one, and this
+    /// one. Returns the other part.
+    pub fn draw_detail_beside(
+        &mut self,
+        area: Rect,
+        buf: &mut Buffer,
+        ctx: &Ctx,
+        split: impl FnOnce(Rect) -> (Option<Rect>, Rect),
+        lines: impl Fn(&T::Detail, usize) -> Vec<Line<'static>>,
+    ) -> Option<Rect> {
         let theme = ctx.theme;
         let Some(detail) = &self.detail else {
             let mut title = T::ONE.to_owned();
@@ -430,11 +443,12 @@ impl<T: Detailed> Browser<T> {
             if self.load.is_some_and(|(_, _, since)| ctx.now().since(since) >= PATIENCE) {
                 rows::skeleton(inner, buf, theme);
             }
-            return;
+            return None;
         };
         let stale = !self.in_detail && self.list.rows.selected().is_some_and(|row| row.id() != T::row(detail).id());
         let right = if stale { "…" } else { "" };
         let inner = rows::pane(area, buf, theme, &T::row(detail).name(), right, self.in_detail);
+        let (other, inner) = split(inner);
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
         let lines = lines(detail, usize::from(inner.width));
         let room = usize::from(inner.height);
@@ -443,11 +457,12 @@ impl<T: Detailed> Browser<T> {
         for (row, line) in (0..inner.height).zip(lines.iter().skip(self.scroll)) {
             rows::put(buf, inner, row, line);
         }
-        if lines.len() > self.scroll + room {
+        if room > 0 && lines.len() > self.scroll + room {
             let below = format!(" {} more below ", lines.len() - self.scroll - room);
             let x = area.right().saturating_sub(u16::try_from(text::width(&below) + 2).unwrap_or(0));
             buf.set_string(x, area.bottom().saturating_sub(1), below, theme.style(Style::Faint));
         }
+        other
     }
 }
 

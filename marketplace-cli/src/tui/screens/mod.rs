@@ -7,18 +7,23 @@
 //! jumping and bulk actions come with them. `jobs` is the simplest example.
 
 pub mod audit;
+pub mod categories;
 pub mod charts;
 pub mod dashboard;
 pub mod jobs;
 pub mod kyc;
 pub mod mail;
+pub mod photos;
 pub mod reports;
 pub mod reviews;
+pub mod rules;
 pub mod services;
 pub mod threads;
 pub mod tokens;
 pub mod users;
+pub mod viewer;
 pub mod waits;
+pub mod webhooks;
 
 use super::{component::Entry, keymap::ScreenInfo};
 
@@ -37,6 +42,10 @@ pub const REGISTRY: &[Entry] = &[
     Entry::of::<mail::Mail>(),
     Entry::of::<tokens::Tokens>(),
     Entry::of::<services::Services>(),
+    Entry::of::<webhooks::Webhooks>(),
+    Entry::of::<webhooks::deliveries::Deliveries>(),
+    Entry::of::<rules::Rules>(),
+    Entry::of::<categories::Categories>(),
 ];
 
 /// Returns the descriptions of all screens.

@@ -7,12 +7,14 @@ use marketplace_core::{
     base::{change::Change, permission::Permission},
     error::Result,
     events::Event,
-    ids::ServiceId,
+    ids::{PhotoId, ServiceId},
     messaging::model::RemovalReason,
     page::{Page, PageRequest},
     records::target::TargetKind,
     services::model::{ServiceDetail, ServiceFilter, ServiceStatus, ServiceSummary},
-    staff::{CloseService, Connection, ListQuery, ListServices, ReasonedInput, ReopenService, ShowService},
+    staff::{
+        CloseService, Connection, ListQuery, ListServices, ReasonedInput, RemovePhoto, ReopenService, ShowService,
+    },
     time::Timestamp,
 };
 use ratatui::{
@@ -36,6 +38,7 @@ use super::{
         ctx::{Confirmed, Ctx},
         jump::{Link, Relations, Subject},
         keymap::{Action, Rows, ScreenInfo, Spec, actions},
+        message::Message,
         privacy, text,
         theme::{self, Style},
         widgets::{
@@ -45,6 +48,7 @@ use super::{
         },
     },
     jobs::money,
+    photos::{self, Photos},
     reviews::REMOVALS,
 };
 
@@ -64,6 +68,7 @@ pub const HOME: Action =
 
 actions! {
     CLOSE, "close-service", "x", "close", 1, Some(Permission::ServicesWrite), "Close it for everybody: its worker cannot publish it again; reason";
+    REMOVE_PHOTO, "remove-photo", "d", "remove photo", 3, Some(Permission::ServicesWrite), "Remove the photo that is shown; its worker is told why";
     REOPEN, "reopen-service", "O", "reopen", 2, Some(Permission::ServicesWrite), "Take the closing back: its worker can publish it again";
 }
 
@@ -151,6 +156,12 @@ struct Intent {
     targets: Vec<Target<ServiceId>>,
 }
 
+/// The intent of a form: to remove a photo.
+struct Removing {
+    service: Target<ServiceId>,
+    photo: PhotoId,
+}
+
 /// The latest action, for repeating it: its reason, if it closed, and its note.
 #[derive(Debug, Clone)]
 struct Last {
@@ -162,10 +173,63 @@ struct Last {
 #[derive(Default)]
 pub struct Services {
     browser: Browser<ServiceSummary>,
+    photos: Photos,
     last: Option<Last>,
+    /// The photo that was removed last, of which service, and why.
+    removed: Option<(ServiceId, PhotoId, RemovalReason)>,
 }
 
 impl Services {
+    fn ask_about_photo(&self, ctx: &mut Ctx) {
+        let shown = self.browser.detail.as_ref().zip(self.photos.current());
+        let Some((detail, photo)) = shown else {
+            ctx.refuse("remove photo: there is no photo here");
+            return;
+        };
+        let service = &detail.service;
+        let target = Target { id: service.id, name: service.name(), version: Some(service.version) };
+        let choices = REMOVALS.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect();
+        let form = Form::new(format!("Remove a photo of {}", text::clean(&target.name)))
+            .line(if photo.alt.is_empty() {
+                "The one that is shown.".into()
+            } else {
+                format!("“{}”", text::clean(&photo.alt))
+            })
+            .line("Nobody sees it any more, and its worker is told why. It cannot be put back.")
+            .line("")
+            .choices(choices, false)
+            .with_note(None)
+            .about([photo.id])
+            .confirmed_by(confirmation::REMOVE_PHOTO, 1);
+        ctx.ask(form, Removing { service: target, photo: photo.id });
+    }
+
+    fn remove_photo(&mut self, Removing { service, photo }: Removing, filled: Filled, ctx: &mut Ctx) {
+        let picked = filled.picked.first().and_then(|at| REMOVALS.get(*at));
+        let Some((_, reason)) = picked.copied() else { return };
+        let note = filled.note;
+        self.removed = Some((service.id, photo, reason));
+        self.browser.change(
+            &[service],
+            "Remove a photo of",
+            "the photo is removed",
+            ctx,
+            move |api, id, if_version| {
+                let change = Change { note: note.clone(), if_version, ..Change::default() };
+                let input = ReasonedInput::new(reason, change);
+                Box::pin(async move { api.call::<RemovePhoto>((id, photo), (), input).await })
+            },
+        );
+    }
+
+    /// Keeps the photos those of the service in full.
+    fn follow(&mut self) {
+        match &self.browser.detail {
+            Some(detail) => self.photos.of(detail.service.id, &detail.photos),
+            None => self.photos.none(),
+        }
+    }
+
     fn ask(&self, closes: bool, reason: Option<usize>, note: Option<&str>, ctx: &mut Ctx) {
         let targets = self.browser.targets();
         if targets.is_empty() {
@@ -226,7 +290,18 @@ impl Registered for Services {
         title: "services",
         rows: Rows::Marked,
         own: ACTIONS,
-        chosen: &[Action::GO_WORKER, Action::GO_REVIEWS, Action::GO_KYC],
+        chosen: &[
+            Action::GO_WORKER,
+            Action::GO_REVIEWS,
+            Action::GO_KYC,
+            Action::ZOOM,
+            Action::ROTATE,
+            Action::ZOOM_IN,
+            Action::ZOOM_OUT,
+            Action::PHOTO_NEXT,
+            Action::PHOTO_BACK,
+            Action::OUTSIDE,
+        ],
         by_id: Some(("service", "open a service")),
     };
     fn links(from: &Relations) -> Vec<Link> {
@@ -248,7 +323,15 @@ impl Screen for Services {
     }
 
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
+        if photos::ACTIONS.contains(&action) {
+            self.browser.in_detail |= self.browser.detail.is_some();
+        }
+        if self.photos.action(action, ctx) {
+            return true;
+        }
         match action {
+            Action::BACK if self.photos.back() => {}
+            REMOVE_PHOTO => self.ask_about_photo(ctx),
             CLOSE => self.ask(true, None, None, ctx),
             REOPEN => self.ask(false, None, None, ctx),
             Action::REPEAT => self.repeat(ctx),
@@ -267,14 +350,36 @@ impl Screen for Services {
             self.browser.list.soon(ctx);
         }
     }
+    fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
+        let message = self.photos.message(message, ctx)?;
+        let left = self.browser.message(message, ctx);
+        self.follow();
+        left
+    }
+    fn pictures_changed(&mut self) {
+        self.photos.draw_again();
+    }
+    fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
+        self.browser.tick(visible, ctx);
+        self.follow();
+        self.photos.tick(visible, ctx);
+    }
     fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
+        let confirmed = match confirmed.open::<Removing>() {
+            Ok((removing, filled)) => {
+                self.remove_photo(removing, filled, ctx);
+                return Ok(());
+            }
+            Err(other) => other,
+        };
         let (intent, filled) = confirmed.open()?;
         self.go_ahead(intent, filled, ctx);
         Ok(())
     }
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
-        let (list, detail) = self.browser.panes(area);
+        let (list, detail) =
+            if self.photos.large && self.browser.in_detail { (None, Some(area)) } else { self.browser.panes(area) };
         let (now, theme) = (ctx.now(), ctx.theme);
         if let Some(list) = list {
             let words = ("Services", "No service matches. Esc clears the filter.");
@@ -290,7 +395,12 @@ impl Screen for Services {
             });
         }
         if let Some(detail) = detail {
-            self.browser.draw_detail(detail, buf, ctx, |detail, width| lines(detail, ctx, now, width));
+            let photos = &self.photos;
+            let split = |inner| photos.split(inner);
+            let text = |detail: &ServiceDetail, width| lines(detail, ctx, now, width);
+            if let Some(place) = self.browser.draw_detail_beside(detail, buf, ctx, split, text) {
+                self.photos.draw(place, buf, ctx);
+            }
         }
     }
 
@@ -303,6 +413,8 @@ impl Screen for Services {
                 many || subject.is_some_and(open)
             }
             REOPEN => many || subject.is_some_and(|row| row.closed_reason.is_some()),
+            REMOVE_PHOTO => self.photos.current().is_some(),
+            other if photos::ACTIONS.contains(&other) => self.photos.current().is_some(),
             Action::OPEN | Action::MARK => !self.browser.in_detail && subject.is_some(),
             Action::JUMP | Action::GO_WORKER | Action::GO_REVIEWS | Action::GO_KYC => subject.is_some(),
             _ => true,
@@ -328,6 +440,10 @@ impl Screen for Services {
         let mut lines = vec![format!("marketplace services list{flags}")];
         let Some(service) = self.browser.subject() else { return lines };
         lines.push(format!("marketplace services show {}", service.id));
+        lines.extend(self.photos.current().map(|photo| format!("marketplace services photo {}", photo.id)));
+        lines.extend(self.removed.map(|(service, photo, reason)| {
+            format!("marketplace services remove-photo {photo} --service-id {service} --reason {reason} --dry-run")
+        }));
         if let Some(last) = &self.last {
             let mut rest = String::new();
             let reason = last.reason.and_then(|at| REMOVALS.get(at));
@@ -364,6 +480,10 @@ fn lines(detail: &ServiceDetail, ctx: &Ctx, now: Timestamp, width: usize) -> Vec
     out.extend(service.price.as_ref().map(|price| rows::field(theme, "price", money(price))));
     if !detail.tags.is_empty() {
         out.push(rows::field(theme, "tags", detail.tags.join(", ")));
+    }
+    if !detail.photos.is_empty() {
+        let keys = format!("{} large, {} next", ctx.keymap.key(Action::ZOOM), ctx.keymap.key(Action::PHOTO_NEXT));
+        out.push(rows::field(theme, "photos", format!("{} · {keys}", detail.photos.len())));
     }
     out.push(rows::field(theme, "written", when(service.created_at)));
     out.extend(detail.published_at.map(|at| rows::field(theme, "published", when(at))));

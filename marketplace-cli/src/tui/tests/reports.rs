@@ -30,7 +30,8 @@ async fn statuses(system: &System) -> Vec<ReportStatus> {
     all.into_iter().map(|case| case.status).collect()
 }
 
-/// Opening claims; a decision takes four keys, and the next case is there at once; `u` takes it back with what it did.
+/// Opening claims; a decision takes three keys, four with two actions, and the next case is there at once; `u` takes it back with
+/// what it did.
 #[tokio::test]
 async fn reports_are_decided_in_four_keys_and_undone() {
     let system = System::new(12, 0).await;
@@ -48,10 +49,14 @@ async fn reports_are_decided_in_four_keys_and_undone() {
     console.shows("wants money first");
     console.shows("Pay me outside");
     assert_eq!(statuses(&system).await, [ReportStatus::InReview, ReportStatus::Open]);
-    // A reason alone does nothing.
-    console.press("a c enter").await;
+    // A reason alone does nothing; the one that was reported is chosen.
+    console.press("a").await;
+    console.shows("[x] scam");
+    console.press("enter").await;
     console.shows("choose what is done too");
     console.press("a c M enter").await;
+    console.shows("choose a reason too");
+    console.press("a M W enter").await;
     assert!(scam(&system).await.removed);
     assert_eq!(statuses(&system).await, [ReportStatus::Resolved, ReportStatus::InReview]);
     console.shows("u undo 10s");

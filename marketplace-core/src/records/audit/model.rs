@@ -107,6 +107,8 @@ text_enum! {
         ServicesReopen = "services.reopen",
         /// A photo of a service was removed.
         ServicesRemovePhoto = "services.remove_photo",
+        /// A photo that was removed is one of its service's again.
+        ServicesRestorePhoto = "services.restore_photo",
         /// A review's flags were dismissed.
         ReviewsDismiss = "reviews.dismiss",
         /// A review was removed.
@@ -141,6 +143,8 @@ text_enum! {
         CategoriesCreate = "categories.create",
         /// A category was changed.
         CategoriesUpdate = "categories.update",
+        /// A category was merged into another one.
+        CategoriesMerge = "categories.merge",
         /// A rule was made.
         RulesCreate = "rules.create",
         /// A rule was changed.

@@ -19,7 +19,7 @@ use crate::{
     platform::db::Conn,
     records::mail,
     reports::{
-        model::{ActionTaken, ReportAction, ReportReason, ReportedContent},
+        model::{ActionTaken, ReportAction, ReportReason, ReportedContent, Verdict},
         row::Case,
         store,
     },
@@ -67,14 +67,15 @@ pub(super) async fn take(
     op: &Operation,
     conn: &mut Conn<'_>,
     case: &Case,
-    actions: &[ReportAction],
+    verdict: &Verdict,
     reason: ReportReason,
     note: Option<&str>,
 ) -> Result<Vec<ActionTaken>> {
+    let actions = verdict.actions();
     let mut taken = Vec::with_capacity(actions.len());
     for action in actions.iter().copied() {
         let note = note.map(str::to_owned);
-        let (mut was_published, mut messages) = (false, Vec::new());
+        let (mut was_published, mut messages, mut photo) = (false, Vec::new(), None);
         let changed = match action {
             ReportAction::RemoveMessage => {
                 for id in reported_messages(conn, case).await? {
@@ -87,6 +88,13 @@ pub(super) async fn take(
             ReportAction::RemoveReview => {
                 let action = ReviewAction::Remove { reason: reason.removal() };
                 reviews::staff_act_in(op, conn, ReviewId(case.target_id), &action, note).await?.changed
+            }
+            ReportAction::RemovePhoto => {
+                photo = verdict.photo();
+                match photo {
+                    Some(photo) => services::take_photo(op, conn, ServiceId(case.target_id), photo).await?,
+                    None => false,
+                }
             }
             ReportAction::CloseService => {
                 let blocked = services::block(op, conn, ServiceId(case.target_id), reason.removal()).await?;
@@ -105,17 +113,17 @@ pub(super) async fn take(
             ReportAction::Freeze => users::act_in(op, conn, case.subject_id, &UserAction::Freeze, note).await?,
             ReportAction::Ban => users::act_in(op, conn, case.subject_id, &UserAction::Ban, note).await?,
         };
-        taken.push(ActionTaken { action, changed, was_published, messages });
+        taken.push(ActionTaken { action, changed, was_published, messages, photo });
     }
     Ok(taken)
 }
 
 /// Takes back what a decision changed, the last first, unless somebody has changed it again since. Returns what could be taken
-/// back: a message and a review show again, a thread takes messages, a service is public, an account is free. What a ban ended
-/// (sessions, jobs under way) stays ended.
+/// back: a message, a review and a photo show again, a thread takes messages, a service is public, an account is free. What a ban
+/// ended (sessions, jobs under way) stays ended.
 pub(super) async fn take_back(op: &Operation, conn: &mut Conn<'_>, case: &Case) -> Result<Vec<ReportAction>> {
     let mut restored = Vec::new();
-    for ActionTaken { action, was_published, messages, .. } in
+    for ActionTaken { action, was_published, messages, photo, .. } in
         case.actions().into_iter().rev().filter(|taken| taken.changed)
     {
         let status = accounts::store::get(conn, case.subject_id).await?.map(|account| account.status);
@@ -132,6 +140,10 @@ pub(super) async fn take_back(op: &Operation, conn: &mut Conn<'_>, case: &Case) 
             ReportAction::RemoveReview => {
                 reviews::staff_act_in(op, conn, ReviewId(case.target_id), &ReviewAction::Restore, None).await?.changed
             }
+            ReportAction::RemovePhoto => match photo {
+                Some(photo) => services::put_photo_back(op, conn, ServiceId(case.target_id), photo).await?,
+                None => false,
+            },
             ReportAction::CloseService => services::unblock(op, conn, ServiceId(case.target_id), was_published).await?,
             ReportAction::CloseThread => match case.thread_id {
                 Some(thread) => messaging::staff_act_in(op, conn, thread, ThreadAction::Reopen, None).await?.changed,

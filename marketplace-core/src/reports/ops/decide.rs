@@ -86,7 +86,7 @@ async fn apply(op: &Operation, conn: &mut Conn<'_>, case: &Case, made: CheckedDe
     let Deciding { verdict, comment_to_reporter, .. } = decision;
     let asked = verdict.actions();
     let taken = match reason {
-        Some(reason) => actions::take(op, conn, case, asked, reason, note.as_deref()).await?,
+        Some(reason) => actions::take(op, conn, case, &verdict, reason, note.as_deref()).await?,
         None => Vec::new(),
     };
     let reasons = verdict.reasons();

@@ -75,6 +75,7 @@ fn case() -> ReportCase {
                 changed: true,
                 was_published: false,
                 messages: Vec::new(),
+                photo: None,
             }],
             comment_to_reporter: Some("Thank you".into()),
             comment_to_subject: Some("Not here".into()),

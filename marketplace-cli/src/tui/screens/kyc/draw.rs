@@ -9,11 +9,9 @@ use marketplace_core::kyc::{
 };
 use ratatui::{
     buffer::Buffer,
-    layout::{Constraint, Layout, Rect, Size},
+    layout::{Constraint, Layout, Rect},
     text::{Line, Span},
-    widgets::Widget,
 };
-use ratatui_image::Image;
 
 use super::{
     super::{
@@ -21,7 +19,6 @@ use super::{
             browser::{WIDE, list},
             ctx::{Ctx, PATIENCE},
             keymap::Action,
-            picture::{Drawing, Images},
             privacy, text,
             theme::{self, Style},
             widgets::{
@@ -31,12 +28,9 @@ use super::{
         },
         users::details::{attempt_lines, person},
     },
-    Kyc, NEXT, OUTSIDE, Zoom,
-    case::{CaseFile, Content, OpenCase},
+    Kyc, NEXT, Zoom,
+    case::{CaseFile, OpenCase},
 };
-
-/// Columns and rows below which a picture shows nothing.
-const LEAST: (u16, u16) = (8, 3);
 
 /// The columns of the queue. The case shows the kind of document as well.
 pub const COLUMNS: [Column; 5] = [
@@ -316,104 +310,8 @@ fn history_lines(entry: &TriageEntry, ctx: &Ctx, width: usize) -> Vec<Line<'stat
     lines
 }
 
-/// Draws a picture with its caption, or a text in place of it.
+/// Draws a file with its caption, or a text in place of it.
 fn draw_file(file: &mut CaseFile, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
-    let theme = ctx.theme;
-    let mut caption = file.kind.as_str().to_owned();
-    if file.view.turns > 0 {
-        let _ = write!(caption, " ↻{}°", u16::from(file.view.turns) * 90);
-    }
-    if file.view.scale > 1 {
-        let _ = write!(caption, " {}×", file.view.scale);
-    }
-    rows::put(buf, area, 0, &Line::styled(format!(" {caption}"), theme.style(Style::Faint)));
-    let room = Rect {
-        x: area.x + 1,
-        y: area.y + 1,
-        width: area.width.saturating_sub(2),
-        height: area.height.saturating_sub(1),
-    };
-    file.wanted = Some(Size::new(room.width, room.height));
-    let outside = ctx.keymap.key(OUTSIDE);
-    match &file.content {
-        Content::Picture(_) if matches!(ctx.images, Images::Off) => {
-            card(room, buf, ctx, &[format!("{} (pictures are off)", file.kind), format!("{outside} opens it outside")]);
-        }
-        Content::Picture(_) => {
-            let whole = draw_picture(file, room, buf, ctx);
-            file.seen |= whole && room.width >= LEAST.0 && room.height >= LEAST.1;
-            return;
-        }
-        Content::Pdf(size) => {
-            card(
-                room,
-                buf,
-                ctx,
-                &[format!("PDF · {}", crate::output::size(*size as u64)), format!("{outside} opens it outside")],
-            );
-        }
-        Content::Failed(why) => card(room, buf, ctx, &[format!("✖ no {}", file.kind), why.clone()]),
-        Content::Loading(_, since) => {
-            if ctx.now().since(*since) >= PATIENCE {
-                card(room, buf, ctx, &["░░░░░░░░░░░░░░".into(), format!("{} on its way", file.kind)]);
-            }
-            return;
-        }
-        Content::Waiting => return,
-    }
-    file.seen |= room.height > 0;
-}
-
-/// Draws a picture; returns whether all of it is there.
-fn draw_picture(file: &CaseFile, room: Rect, buf: &mut Buffer, ctx: &Ctx) -> bool {
-    let Some(rendered) = &file.rendered else { return false };
-    // Pixels that the terminal itself draws would show through a box in front of them.
-    if ctx.covered && ctx.images.fragile() {
-        card(room, buf, ctx, &[file.kind.to_string()]);
-        return false;
-    }
-    match &rendered.drawing {
-        Drawing::Protocol(protocol) => {
-            let size = protocol.size();
-            let x =
-                room.x + room.width.saturating_sub(size.width) / if file.kind == FileKind::Document { 8 } else { 2 };
-            let at = Rect::new(x, room.y, size.width, size.height).intersection(room);
-            if at.width >= size.width && at.height >= size.height {
-                Image::new(protocol).render(at, buf);
-                privacy::mark(at, buf);
-                return true;
-            }
-            false
-        }
-        Drawing::Blocks(lines) => {
-            for (y, line) in (room.top()..room.bottom()).zip(lines) {
-                for (x, block) in (room.left()..room.right()).zip(line) {
-                    if let Some(cell) = buf.cell_mut((x, y)) {
-                        cell.set_char(block.character).set_fg(block.front).set_bg(block.back);
-                    }
-                }
-            }
-            privacy::mark(room, buf);
-            true
-        }
-        Drawing::Dots(lines) => {
-            for (row, line) in (0..room.height).zip(lines) {
-                rows::put(buf, room, row, &Line::raw(line.as_str()));
-            }
-            privacy::mark(room, buf);
-            true
-        }
-    }
-}
-
-/// Draws a few words in a frame, in place of a picture.
-fn card(room: Rect, buf: &mut Buffer, ctx: &Ctx, lines: &[String]) {
-    let inner = if room.height >= 5 { rows::pane(room, buf, ctx.theme, "", "", false) } else { room };
-    let columns = usize::from(inner.width.saturating_sub(2));
-    let wrapped: Vec<String> = lines.iter().flat_map(|line| text::wrap(line, columns)).collect();
-    let top = inner.height.saturating_sub(u16::try_from(wrapped.len()).unwrap_or(u16::MAX)) / 2;
-    for (row, line) in (top..inner.height).zip(&wrapped) {
-        let pad = columns.saturating_sub(text::width(line)) / 2 + 1;
-        rows::put(buf, inner, row, &Line::styled(format!("{}{line}", " ".repeat(pad)), ctx.theme.style(Style::Faint)));
-    }
+    let name = file.kind.as_str();
+    file.shown.draw(area, buf, ctx, (name, name), file.kind == FileKind::Selfie);
 }

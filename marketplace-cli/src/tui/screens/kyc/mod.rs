@@ -68,11 +68,6 @@ actions! {
     ASSIGN, "assign", "@", "assign", 0, Some(Permission::KycWrite), "Give the case (or the marked ones) to a colleague, or back to everybody";
     ESCALATE, "escalate", "T", "escalate", 0, Some(Permission::KycWrite), "Pass the case (or the marked ones) up to the admins, with a note";
     REVOKE, "revoke", "v", "revoke", 0, Some(Permission::KycWrite), "Take an approval back: reasons, comment";
-    ZOOM, "zoom", "z", "zoom", 6, None, "Document large, selfie large, both";
-    ROTATE, "rotate", "r", "rotate", 7, None, "Rotate the picture by a quarter turn";
-    ZOOM_IN, "zoom-in", "+ =", "closer", 0, None, "Closer; arrows move the picture then";
-    ZOOM_OUT, "zoom-out", "-", "farther", 0, None, "Farther";
-    OUTSIDE, "outside", "o", "outside", 8, None, "Open the file in the desktop's viewer (audited)";
 }
 
 /// The pictures that are visible.
@@ -174,19 +169,7 @@ impl Kyc {
     }
 
     fn pan(&mut self, action: Action) -> bool {
-        let (dx, dy) = match action {
-            Action::LEFT => (-1, 0),
-            Action::RIGHT => (1, 0),
-            Action::UP => (0, -1),
-            Action::DOWN => (0, 1),
-            _ => return false,
-        };
-        let Some(file) = self.zoomed() else { return false };
-        if file.view.scale > 1 {
-            file.view.pan(dx, dy);
-            return true;
-        }
-        false
+        self.zoomed().is_some_and(|file| file.shown.pan(action))
     }
 
     /// Returns the picture that keys apply to: the enlarged one, otherwise the document.
@@ -213,7 +196,7 @@ impl Kyc {
 
     fn looks(&mut self, action: Action) -> bool {
         match action {
-            ZOOM => {
+            Action::ZOOM => {
                 self.zoom = match self.zoom {
                     Zoom::Both => Zoom::Document,
                     Zoom::Document => Zoom::Selfie,
@@ -221,16 +204,7 @@ impl Kyc {
                 };
                 self.in_case |= self.open.is_some();
             }
-            ROTATE | ZOOM_IN | ZOOM_OUT => {
-                if let Some(file) = self.zoomed() {
-                    match action {
-                        ROTATE => file.view.turn(),
-                        ZOOM_IN => file.view.closer(),
-                        _ => file.view.farther(),
-                    }
-                }
-            }
-            _ => return false,
+            _ => return self.zoomed().is_some_and(|file| file.shown.looks(action)),
         }
         true
     }
@@ -265,7 +239,15 @@ impl Registered for Kyc {
         title: "identity checks",
         rows: Rows::Marked,
         own: ACTIONS,
-        chosen: &[Action::REVEAL, Action::GO_USER],
+        chosen: &[
+            Action::REVEAL,
+            Action::GO_USER,
+            Action::ZOOM,
+            Action::ROTATE,
+            Action::ZOOM_IN,
+            Action::ZOOM_OUT,
+            Action::OUTSIDE,
+        ],
         by_id: Some(("case", "open an identity check")),
     };
     fn links(from: &Relations) -> Vec<Link> {
@@ -314,7 +296,7 @@ impl Screen for Kyc {
             UNDO => self.undo(ctx),
             SNOOZE | ASSIGN | ESCALATE => self.set_aside(action, ctx),
             Action::REPEAT => self.repeat(ctx),
-            OUTSIDE => self.open_outside(ctx),
+            Action::OUTSIDE => self.open_outside(ctx),
             Action::REVEAL => self.reveal(ctx),
             Action::MARK | Action::MARK_RANGE | Action::MARK_ALL => return self.list.action(action, ctx),
             _ if self.in_case => return self.scroll(action),
@@ -531,7 +513,7 @@ impl Screen for Kyc {
             SNOOZE | ASSIGN | ESCALATE => many || self.subject().is_some_and(|row| row.status.is_open()),
             REVOKE => status == Some(KycStatus::Approved),
             UNDO => !self.sent.is_empty() || self.batch.is_some(),
-            ZOOM | ROTATE | OUTSIDE | Action::REVEAL => self.open.is_some(),
+            Action::ZOOM | Action::ROTATE | Action::OUTSIDE | Action::REVEAL => self.open.is_some(),
             Action::OPEN | Action::MARK => !self.in_case && !self.list.rows.is_empty(),
             Action::GO_USER | Action::GO_AUDIT => self.subject().is_some(),
             _ => true,
@@ -543,7 +525,7 @@ impl Screen for Kyc {
         let open = self.open.as_ref().filter(|_| by_sight && self.list.rows.marked_count() == 0)?;
         let missing = if self.drawn != Some(open.id()) {
             Some("this case is not on the screen: open it first, nothing was decided")
-        } else if open.files.iter().any(|file| !file.seen) {
+        } else if open.files.iter().any(|file| !file.shown.seen) {
             Some("its pictures are not all on the screen: nothing was decided")
         } else {
             None

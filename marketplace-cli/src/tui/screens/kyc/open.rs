@@ -4,7 +4,7 @@ use marketplace_core::staff::{
     ClaimAttempt, ClaimNextAttempt, Connection, FileOf, ListAttempts, ListQuery, PlainInput, ReleaseAttempt,
     RevealUser, ShowAttempt, SkipAttempt, ViewAttemptFile, WhyQuery,
 };
-use std::{collections::HashSet, io::Write, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use marketplace_core::{
     base::{
@@ -22,10 +22,13 @@ use marketplace_core::{
 };
 
 use super::{
-    super::super::{
-        ctx::{Ctx, REVEAL, Request},
-        message::LoadId,
-        text,
+    super::{
+        super::{
+            ctx::{Ctx, REVEAL, Request},
+            message::LoadId,
+            text,
+        },
+        viewer::outside,
     },
     Came, Kyc, Zoom,
     case::{Next, OpenCase},
@@ -228,7 +231,7 @@ impl Kyc {
         }
         self.list.rows.replace(&open.case.attempt);
         self.list.rows.select(open.id());
-        open.files.iter_mut().for_each(|file| file.seen = false);
+        open.files.iter_mut().for_each(|file| file.shown.seen = false);
         open.load_files(ctx);
         self.opening = None;
         self.want_next = false;
@@ -471,45 +474,11 @@ impl Kyc {
         let kind = if self.zoom == Zoom::Selfie { FileKind::Selfie } else { FileKind::Document };
         let load = ctx.load(Came::Opened, |api| async move {
             let content = api.call::<ViewAttemptFile>(FileOf(id, kind), (), ()).await?;
-            tokio::task::spawn_blocking(move || outside(&content.bytes, &content.media_type, kind))
+            tokio::task::spawn_blocking(move || outside(&content.bytes, &content.media_type, kind.as_str()))
                 .await
                 .unwrap_or_else(|error| Err(Error::internal(error)))
         });
         self.opened = Some(load);
         ctx.say(format!("opening the {kind}…"));
     }
-}
-
-/// Writes the file where only this user can read it, shows it, and removes it when the viewer ends, or after a minute
-/// for viewers that pass it to a running program.
-fn outside(bytes: &[u8], media_type: &str, kind: FileKind) -> Result<String> {
-    let ending = match media_type {
-        "application/pdf" => ".pdf",
-        "image/png" => ".png",
-        "image/webp" => ".webp",
-        _ => ".jpg",
-    };
-    let failed = |error: std::io::Error| Error::new(ErrorCode::Internal, format!("cannot open it here: {error}"));
-    let mut file = tempfile::Builder::new().prefix("marketplace-").suffix(ending).tempfile().map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.flush()).map_err(failed)?;
-    let viewer = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    let mut child = std::process::Command::new(viewer)
-        .arg(file.path())
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .map_err(|error| {
-            Error::new(
-                ErrorCode::Internal,
-                format!("there is no viewer here ({viewer}: {error}); see `marketplace kyc open`"),
-            )
-        })?;
-    std::thread::spawn(move || {
-        // The file may be needed longer than the viewer's process: some only pass the path on.
-        drop(child.wait());
-        std::thread::sleep(Duration::from_secs(60));
-        drop(file);
-    });
-    Ok(format!("the {} is open outside; its copy goes away by itself", text::words(kind.as_str())))
 }

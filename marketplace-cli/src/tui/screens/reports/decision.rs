@@ -3,8 +3,13 @@
 use std::fmt::Write as _;
 
 use marketplace_core::{
-    ids::CaseId,
-    reports::model::{AppealVerdict, Deciding, DismissReason, ReportAction, ReportReason, ReportTarget, Verdict},
+    base::change::{Change, Changed},
+    error::Result,
+    ids::{CaseId, PhotoId},
+    reports::model::{
+        AppealVerdict, Deciding, DismissReason, ReportAction, ReportCase, ReportReason, ReportTarget, Verdict,
+    },
+    staff::{self, Connection},
 };
 
 use super::super::super::{
@@ -48,7 +53,9 @@ impl Asked {
     /// Returns the consequence.
     pub fn means(self) -> &'static str {
         match self {
-            Self::Act => "Both sides are told in 10 s. Small letters are reasons, capital ones what is done.",
+            Self::Act => {
+                "Both sides are told in 10 s. Small letters are reasons, capital ones what is done; what was reported is chosen."
+            }
             Self::Dismiss => "Who reported is told in 10 s; whose it is does not hear of it.",
             Self::Reverse => "What was done is taken back as far as it can be. This is for good.",
             Self::Uphold => "The decision stays. This is for good.",
@@ -96,6 +103,7 @@ fn action_key(action: ReportAction) -> char {
     match action {
         ReportAction::RemoveMessage => 'M',
         ReportAction::RemoveReview => 'R',
+        ReportAction::RemovePhoto => 'P',
         ReportAction::CloseService => 'S',
         ReportAction::CloseThread => 'T',
         ReportAction::Warn => 'W',
@@ -115,8 +123,13 @@ fn dismissal_key(reason: DismissReason) -> char {
     }
 }
 
+/// Returns what can be done about a target; a photo can be removed if one is shown.
+fn offered(target: ReportTarget, photo: Option<PhotoId>) -> impl Iterator<Item = ReportAction> {
+    ReportAction::of(target).filter(move |action| *action != ReportAction::RemovePhoto || photo.is_some())
+}
+
 /// Returns the choices of a decision, each with its letter: reasons, and what can be done.
-pub fn choices(asked: Asked, target: ReportTarget) -> Vec<Choice> {
+pub fn choices(asked: Asked, target: ReportTarget, photo: Option<PhotoId>) -> Vec<Choice> {
     match asked {
         Asked::Act => {
             let reasons = ReportReason::ALL.iter().map(|reason| Choice {
@@ -125,7 +138,7 @@ pub fn choices(asked: Asked, target: ReportTarget) -> Vec<Choice> {
                 template: reason.to_subject(),
             });
             reasons
-                .chain(ReportAction::of(target).map(|action| Choice::of(action_key(action), action.as_str())))
+                .chain(offered(target, photo).map(|action| Choice::of(action_key(action), action.as_str())))
                 .collect()
         }
         Asked::Dismiss => DismissReason::ALL
@@ -140,6 +153,16 @@ pub fn choices(asked: Asked, target: ReportTarget) -> Vec<Choice> {
     }
 }
 
+/// Returns the choice that reports make, when all of them give one reason that says what is wrong.
+pub fn reported(asked: Asked, reasons: &[ReportReason]) -> Option<usize> {
+    match (asked, reasons) {
+        (Asked::Act, [only]) if *only != ReportReason::Other => {
+            ReportReason::ALL.iter().position(|reason| reason == only)
+        }
+        _ => None,
+    }
+}
+
 /// The latest decision.
 #[derive(Debug, Clone)]
 pub struct Last {
@@ -147,13 +170,14 @@ pub struct Last {
     reasons: Vec<ReportReason>,
     dismissal: Vec<DismissReason>,
     actions: Vec<ReportAction>,
+    photo: Option<PhotoId>,
     comment: Option<String>,
     /// The note that only staff see.
     pub note: Option<String>,
 }
 
 /// A decision as the system takes it.
-pub enum Request {
+enum Request {
     /// About reports.
     Reports(Deciding),
     /// About an appeal.
@@ -162,20 +186,21 @@ pub enum Request {
 
 impl Last {
     /// Returns what was filled in as a decision.
-    pub fn new(asked: Asked, target: ReportTarget, filled: Filled) -> Self {
+    pub fn new(asked: Asked, (target, photo): (ReportTarget, Option<PhotoId>), filled: Filled) -> Self {
         let Filled { picked, comment, note, .. } = filled;
         let (mut reasons, mut dismissal, mut actions) = (Vec::new(), Vec::new(), Vec::new());
         match asked {
             Asked::Act => {
                 let count = ReportReason::ALL.len();
                 reasons.extend(picked.iter().filter_map(|at| ReportReason::ALL.get(*at)));
-                let fitting: Vec<ReportAction> = ReportAction::of(target).collect();
+                let fitting: Vec<ReportAction> = offered(target, photo).collect();
                 actions.extend(picked.iter().filter_map(|at| fitting.get(at.checked_sub(count)?)));
             }
             Asked::Dismiss => dismissal.extend(picked.iter().filter_map(|at| DismissReason::ALL.get(*at))),
             Asked::Reverse | Asked::Uphold => {}
         }
-        Self { asked, reasons, dismissal, actions, comment, note }
+        let photo = photo.filter(|_| actions.contains(&ReportAction::RemovePhoto));
+        Self { asked, reasons, dismissal, actions, photo, comment, note }
     }
 
     /// Returns what is missing, if anything is.
@@ -188,11 +213,11 @@ impl Last {
     }
 
     /// Returns the request for the system, with the claim's fencing number.
-    pub fn request(self, fence: Option<i64>) -> Request {
-        let Self { asked, reasons, dismissal, actions, comment, .. } = self;
+    fn request(self, fence: Option<i64>) -> Request {
+        let Self { asked, reasons, dismissal, actions, photo, comment, .. } = self;
         match asked {
             Asked::Act => {
-                let verdict = Verdict::Resolve { reasons, actions, comment_to_subject: comment };
+                let verdict = Verdict::Resolve { reasons, actions, comment_to_subject: comment, photo };
                 Request::Reports(Deciding { fence, verdict, comment_to_reporter: None })
             }
             Asked::Dismiss => {
@@ -221,6 +246,9 @@ impl Last {
         for action in &self.actions {
             let _ = write!(line, " --action {action}");
         }
+        if let Some(photo) = &self.photo {
+            let _ = write!(line, " --photo {photo}");
+        }
         if let Some(text) = &self.comment {
             let _ = write!(line, " --{comment} {}", quoted(text));
         }
@@ -229,6 +257,17 @@ impl Last {
         }
         line.push_str(" --dry-run");
         line
+    }
+}
+
+impl Last {
+    /// Makes the decision, under the claim's fencing number.
+    pub async fn send(self, api: &Connection, id: CaseId, fence: Option<i64>) -> Result<Changed<ReportCase>> {
+        let change = Change { note: self.note.clone(), ..Change::default() };
+        match self.request(fence) {
+            Request::Reports(deciding) => staff::decide_reports(api, id, deciding, change).await,
+            Request::Appeal(verdict) => staff::decide_appeal(api, id, verdict, change).await,
+        }
     }
 }
 
@@ -242,7 +281,7 @@ mod tests {
     fn every_choice_has_a_letter_of_its_own() {
         for target in ReportTarget::ALL {
             for asked in [Asked::Act, Asked::Dismiss] {
-                let all = choices(asked, *target);
+                let all = choices(asked, *target, Some(PhotoId(uuid::Uuid::nil())));
                 let keys: BTreeSet<char> = all.iter().map(|choice| choice.key).collect();
                 assert_eq!(keys.len(), all.len(), "{target} {asked:?}");
             }
@@ -252,7 +291,7 @@ mod tests {
     #[test]
     fn letters_become_reasons_and_actions() {
         let at = |code: &str| {
-            let all = choices(Asked::Act, ReportTarget::Message);
+            let all = choices(Asked::Act, ReportTarget::Message, None);
             all.iter().position(|choice| choice.label == text::words(code)).unwrap()
         };
         let filled = Filled {
@@ -261,10 +300,10 @@ mod tests {
             note: None,
             inputs: Vec::new(),
         };
-        let last = Last::new(Asked::Act, ReportTarget::Message, filled);
+        let last = Last::new(Asked::Act, (ReportTarget::Message, None), filled);
         assert_eq!((last.reasons.as_slice(), last.missing()), (&[ReportReason::Scam][..], None));
         assert_eq!(last.actions, [ReportAction::RemoveMessage, ReportAction::Freeze]);
         let filled = Filled { picked: vec![at("scam")], comment: None, note: None, inputs: Vec::new() };
-        assert!(Last::new(Asked::Act, ReportTarget::Message, filled).missing().is_some());
+        assert!(Last::new(Asked::Act, (ReportTarget::Message, None), filled).missing().is_some());
     }
 }

@@ -5,6 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::super::super::{
     ctx::Ctx,
+    keymap::Action,
     privacy, text,
     theme::{self, Style},
     widgets::rows,
@@ -152,7 +153,9 @@ fn filed(report: &FiledReport, ctx: &Ctx, wrapped: &dyn Fn(&str, &str) -> Vec<Li
             out.extend(wrapped(&format!("photo {} {}", photo.id, photo.alt), "  "));
         }
         if !content.photos.is_empty() {
-            out.extend(wrapped("marketplace services photo ID shows one", "  "));
+            let key = |action| ctx.keymap.key(action);
+            let (large, next) = (key(Action::ZOOM), key(Action::PHOTO_NEXT));
+            out.extend(wrapped(&format!("{large} shows one large, {next} the next one"), "  "));
         }
         if content.messages.len() > 1 {
             for message in &content.messages {

@@ -5,60 +5,49 @@
 
 mod decision;
 mod lines;
+mod list;
+mod queue;
 
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use marketplace_core::{
     base::{change::Change, permission::Permission},
     error::{Error, Result},
     events::Event,
-    ids::CaseId,
+    ids::{CaseId, PhotoId, ServiceId},
     kyc::model::UNDO,
-    page::{MAX_LIMIT, Page, PageRequest},
     records::target::TargetKind,
-    reports::model::{ReportCase, ReportFilter, ReportStatus, ReportSummary, ReportTarget},
+    reports::model::{ReportCase, ReportSummary, ReportTarget},
     staff::{
-        self, AssignReport, AssignReportInput, ClaimNextReport, ClaimReport, Connection, EscalateReport, ListQuery,
-        ListReports, ReleaseReport, ShowReport, SkipReport, SnoozeReport, SnoozeReportInput, UndoReport,
+        AssignReport, AssignReportInput, ClaimNextReport, ClaimReport, Connection, EscalateReport, ReleaseReport,
+        SkipReport, SnoozeReport, SnoozeReportInput, UndoReport,
     },
     time::Timestamp,
 };
 use ratatui::{buffer::Buffer, layout::Rect, text::Span};
-use uuid::Uuid;
 
-use self::decision::{Asked, Last, SNOOZES, choices, snoozes};
-use super::super::{
-    browser::{
-        Browser, Detailed, Target, WIDE,
-        filter::{Typed, flag},
-        listing::{Key, Listed, Lists},
-        paged::Row,
-    },
-    component::{Farewell, Registered, Screen},
-    ctx::{Confirmed, Ctx},
-    jump::{Link, Relations, Subject},
-    keymap::{Action, Rows, ScreenInfo, Spec, actions},
-    message::{LoadId, Message},
-    text,
-    theme::Style,
-    widgets::{
-        columns::Column,
-        form::{Filled, Form},
-        rows,
-    },
+use self::{
+    decision::{Asked, Last, SNOOZES, choices, snoozes},
+    list::COLUMNS,
+    queue::{Along, begun},
 };
-
-/// The columns of the list.
-const COLUMNS: [Column; 7] = [
-    Column::time("waits", 4),
-    Column::new("status", 0),
-    Column::new("about", 0),
-    Column::text("of", 10, 1),
-    Column::new("reports", 3),
-    Column::text("reasons", 8, 1),
-    Column::text("with", 6, 0),
-];
+use super::{
+    super::{
+        browser::{Browser, Detailed, Target, WIDE, filter::Typed as _, listing::Lists},
+        component::{Farewell, Registered, Screen},
+        ctx::{Confirmed, Ctx},
+        jump::{Link, Relations, Subject},
+        keymap::{Action, Rows, ScreenInfo, Spec, actions},
+        message::{LoadId, Message},
+        text,
+        theme::Style,
+        widgets::{
+            form::{Filled, Form},
+            rows,
+        },
+    },
+    photos::{self, Photos},
+};
 
 /// The action that leads here.
 pub const HOME: Action =
@@ -73,102 +62,6 @@ actions! {
     SNOOZE, "snooze-report", "S", "put off", 6, Some(Permission::ReportsWrite), "Put the case off for a while";
     MINE, "assign-report", "@", "take over", 0, Some(Permission::ReportsWrite), "Assign the case to yourself";
     ESCALATE, "escalate-report", "T", "escalate", 7, Some(Permission::ReportsWrite), "Have an admin decide; a note tells why";
-}
-
-impl Row for ReportSummary {
-    type Id = CaseId;
-    fn id(&self) -> CaseId {
-        self.id
-    }
-}
-
-impl Typed for ReportFilter {
-    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[
-        ("status", ReportStatus::NAMES),
-        ("target_kind", ReportTarget::NAMES),
-        ("subject_id", &[]),
-        ("assigned_to", &[]),
-        ("claimed_by", &[]),
-        ("snoozed", &["yes", "no"]),
-        ("escalated", &["yes", "no"]),
-    ];
-    const COLLEAGUES: &'static [(&'static str, &'static str)] = &[("assigned_to", ""), ("claimed_by", "")];
-    const FREE_TEXT: bool = false;
-    fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
-        match word {
-            "status" => self.status = Some(value.parse()?),
-            "target_kind" => self.target_kind = Some(value.parse()?),
-            "assigned_to" => self.assigned_to = Some(value.parse().map_err(|_| String::new())?),
-            "claimed_by" => self.claimed_by = Some(value.parse().map_err(|_| String::new())?),
-            "snoozed" | "escalated" if !matches!(value, "yes" | "no") => return Err(String::new()),
-            "snoozed" => self.snoozed = value == "yes",
-            "escalated" => self.escalated = value == "yes",
-            _ => self.subject_id = Some(value.parse().map_err(|_| String::new())?),
-        }
-        Ok(())
-    }
-    fn flags(&self) -> String {
-        let mut flags = String::new();
-        flag(&mut flags, "status", self.status);
-        flag(&mut flags, "target-kind", self.target_kind);
-        flag(&mut flags, "subject-id", self.subject_id);
-        flag(&mut flags, "assigned-to", self.assigned_to);
-        flag(&mut flags, "claimed-by", self.claimed_by);
-        for (is_asked, name) in [(self.snoozed, " --snoozed"), (self.escalated, " --escalated")] {
-            flags.push_str(if is_asked { name } else { "" });
-        }
-        flags
-    }
-}
-
-impl Listed for ReportSummary {
-    type Filter = ReportFilter;
-    const WHAT: &'static str = "reports";
-    const DEFAULT: &'static str = "";
-    fn list(api: Connection, filter: ReportFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
-        Box::pin(async move { api.call::<ListReports>((), ListQuery::new(&filter, &page), ()).await })
-    }
-    fn id_text(&self) -> String {
-        self.id.to_string()
-    }
-    fn columns() -> &'static [Column] {
-        &COLUMNS
-    }
-    fn key(&self, column: &str) -> Key {
-        match column {
-            "waits" => Key::time(self.queued_at.or(self.closed_at).unwrap_or(self.opened_at)),
-            "status" => Key::text(self.status.as_str()),
-            "about" => Key::text(self.target_kind.as_str()),
-            "of" => Key::text(&self.subject_name),
-            "reports" => Key::Number(self.reports),
-            "reasons" => Key::text(lines::reasons(self)),
-            _ => Key::text(lines::with(self)),
-        }
-    }
-}
-
-impl Detailed for ReportSummary {
-    type Detail = ReportCase;
-    const ONE: &'static str = "report";
-    const MANY: &'static str = "reports";
-    fn by_id(id: Uuid) -> CaseId {
-        CaseId(id)
-    }
-    fn show(api: Connection, id: CaseId) -> BoxFuture<'static, Result<ReportCase>> {
-        Box::pin(async move { api.call::<ShowReport>(id, (), ()).await })
-    }
-    fn row(detail: &ReportCase) -> &Self {
-        &detail.case
-    }
-    fn name(&self) -> String {
-        format!("{} of {}", self.target_kind, self.subject_name)
-    }
-    fn version(&self) -> i64 {
-        self.version
-    }
-    fn around(&self) -> String {
-        format!("subject_id:{}", self.subject_id)
-    }
 }
 
 /// The next case, claimed.
@@ -186,6 +79,8 @@ struct Sent {
 #[derive(Default)]
 pub struct Reports {
     browser: Browser<ReportSummary>,
+    /// The photos of the service that the open case is about.
+    photos: Photos,
     /// The next case, while it is claimed.
     next: Option<LoadId>,
     sent: Option<Sent>,
@@ -322,12 +217,32 @@ impl Reports {
             (true, false) => Asked::Uphold,
         };
         let mut form = Form::new(format!("{} · {}", asked.title(), text::clean(&case.name()))).line(asked.means());
-        let letters = choices(asked, case.target_kind);
+        let photo = self.photos.current();
+        if let Some(photo) = photo.filter(|_| asked == Asked::Act) {
+            let alt = if photo.alt.is_empty() { "no text stands for it" } else { photo.alt.as_str() };
+            form = form.line(format!("P removes the photo that is shown: {}", text::clean(alt)));
+        }
+        let photo = photo.map(|photo| photo.id);
+        let letters = choices(asked, case.target_kind, photo);
         if !letters.is_empty() {
-            form = form.choices(letters, true);
+            // What the reports say is usually why: it need not be said again.
+            let said = case.reasons.as_slice();
+            let picked = decision::reported(asked, said);
+            form = form.choices(letters, true).with_picked(picked.as_slice());
         }
         let form = form.with_comment().with_note(None).about([case.id]).confirmed_by(asked.confirmation(), 1);
-        ctx.ask(form, (asked, case));
+        ctx.ask(form, (asked, case, photo));
+    }
+
+    /// Keeps the photos those that were reported with the open case.
+    fn follow(&mut self) {
+        let open = self.browser.detail.as_ref().filter(|_| self.browser.in_detail);
+        let Some(detail) = open.filter(|detail| detail.case.target_kind == ReportTarget::Service) else {
+            return self.photos.none();
+        };
+        let contents = detail.reports.iter().rev().filter_map(|report| report.content.as_ref());
+        let kept = contents.map(|content| content.photos.as_slice()).find(|photos| !photos.is_empty());
+        self.photos.of(ServiceId(detail.case.target_id), kept.unwrap_or_default());
     }
 
     /// Asks what is needed to move the open case in the queue.
@@ -343,9 +258,15 @@ impl Reports {
         ctx.ask(form.about([case.id]), (to, case));
     }
 
-    fn decide(&mut self, asked: Asked, case: &ReportSummary, filled: Filled, ctx: &mut Ctx) {
+    fn decide(
+        &mut self,
+        asked: Asked,
+        (case, photo): (&ReportSummary, Option<PhotoId>),
+        filled: Filled,
+        ctx: &mut Ctx,
+    ) {
         let fence = case.claim.as_ref().map(|claim| claim.fence);
-        let last = Last::new(asked, case.target_kind, filled);
+        let last = Last::new(asked, (case.target_kind, photo), filled);
         if let Some(missing) = last.missing() {
             ctx.refuse(missing);
             return;
@@ -406,28 +327,6 @@ impl Reports {
     }
 }
 
-/// What becomes of the open case when the next one is claimed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Along {
-    Nothing,
-    /// It is skipped before: the next one may be it again.
-    SkipFirst(CaseId),
-    /// It is given back once there is another.
-    ReleaseAfter(CaseId),
-}
-
-/// Returns a case that the caller holds and that is not the open one.
-async fn begun(api: &Connection, along: Along) -> Result<Option<CaseId>> {
-    let open = match along {
-        Along::Nothing => None,
-        Along::SkipFirst(id) | Along::ReleaseAfter(id) => Some(id),
-    };
-    let filter = ReportFilter { status: Some(ReportStatus::InReview), ..ReportFilter::default() };
-    let page = api.call::<ListReports>((), ListQuery::new(&filter, &PageRequest::first(MAX_LIMIT)), ()).await?;
-    let is_mine = |case: &ReportSummary| case.claim.as_ref().is_some_and(|claim| claim.mine);
-    Ok(page.items.iter().find(|case| is_mine(case) && Some(case.id) != open).map(|case| case.id))
-}
-
 /// What is asked about besides decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moving {
@@ -442,7 +341,18 @@ impl Registered for Reports {
         title: "reports",
         rows: Rows::Marked,
         own: ACTIONS,
-        chosen: &[Action::GO_USER, Action::GO_THREADS, Action::GO_KYC],
+        chosen: &[
+            Action::GO_USER,
+            Action::GO_THREADS,
+            Action::GO_KYC,
+            Action::ZOOM,
+            Action::ROTATE,
+            Action::ZOOM_IN,
+            Action::ZOOM_OUT,
+            Action::PHOTO_NEXT,
+            Action::PHOTO_BACK,
+            Action::OUTSIDE,
+        ],
         by_id: Some(("report", "open a report")),
     };
     fn links(from: &Relations) -> Vec<Link> {
@@ -464,7 +374,11 @@ impl Screen for Reports {
     }
 
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
+        if self.photos.action(action, ctx) {
+            return true;
+        }
         match action {
+            Action::BACK if self.photos.back() => {}
             ACT => self.ask(true, ctx),
             DISMISS => self.ask(false, ctx),
             NEXT => {
@@ -491,8 +405,11 @@ impl Screen for Reports {
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
+        let message = self.photos.message(message, ctx)?;
         if self.next != Some(message.id()) {
-            return self.browser.message(message, ctx);
+            let left = self.browser.message(message, ctx);
+            self.follow();
+            return left;
         }
         self.next = None;
         match message.open::<Came>() {
@@ -502,6 +419,16 @@ impl Screen for Reports {
             }
             Err(other) => Some(other),
         }
+    }
+
+    fn pictures_changed(&mut self) {
+        self.photos.draw_again();
+    }
+
+    fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
+        self.browser.tick(visible, ctx);
+        self.follow();
+        self.photos.tick(visible, ctx);
     }
 
     fn go(&mut self, subject: &Subject, ctx: &mut Ctx) {
@@ -532,9 +459,9 @@ impl Screen for Reports {
     }
 
     fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
-        let confirmed = match confirmed.open::<(Asked, ReportSummary)>() {
-            Ok(((asked, case), filled)) => {
-                self.decide(asked, &case, filled, ctx);
+        let confirmed = match confirmed.open::<(Asked, ReportSummary, Option<PhotoId>)>() {
+            Ok(((asked, case, photo), filled)) => {
+                self.decide(asked, (&case, photo), filled, ctx);
                 return Ok(());
             }
             Err(other) => other,
@@ -564,7 +491,11 @@ impl Screen for Reports {
     }
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
-        let (list, detail) = if self.browser.in_detail { self.browser.panes(area) } else { (Some(area), None) };
+        let (list, detail) = match (self.browser.in_detail, self.photos.large) {
+            (true, true) => (None, Some(area)),
+            (true, false) => self.browser.panes(area),
+            (false, _) => (Some(area), None),
+        };
         // Moving over the list loads nothing: see the module.
         self.browser.wide = self.browser.in_detail && area.width >= WIDE;
         let (now, exact, theme) = (ctx.now(), ctx.times, ctx.theme);
@@ -584,7 +515,12 @@ impl Screen for Reports {
             });
         }
         if let Some(detail) = detail {
-            self.browser.draw_detail(detail, buf, ctx, |detail, width| lines::case(detail, ctx, width));
+            let photos = &self.photos;
+            let split = |inner| photos.split(inner);
+            let text = |detail: &ReportCase, width| lines::case(detail, ctx, width);
+            if let Some(place) = self.browser.draw_detail_beside(detail, buf, ctx, split, text) {
+                self.photos.draw(place, buf, ctx);
+            }
         }
     }
 
@@ -613,6 +549,7 @@ impl Screen for Reports {
         match action {
             ACT | DISMISS | SKIP | SNOOZE | ESCALATE | MINE => open,
             UNDO_LAST => self.sent.is_some(),
+            other if photos::ACTIONS.contains(&other) => self.photos.current().is_some(),
             Action::OPEN | Action::MARK => !self.browser.in_detail && self.browser.subject().is_some(),
             Action::JUMP | Action::GO_USER | Action::GO_KYC => self.browser.subject().is_some(),
             Action::GO_THREADS => self.browser.subject().is_some_and(|case| case.thread_id.is_some()),
@@ -640,20 +577,5 @@ impl Screen for Reports {
         };
         let mine = self.open().filter(|case| case.claim.as_ref().is_some_and(|claim| claim.mine));
         mine.map(|case| release(case.id)).into_iter().collect()
-    }
-}
-
-impl Last {
-    async fn send(
-        self,
-        api: &Connection,
-        id: CaseId,
-        fence: Option<i64>,
-    ) -> Result<marketplace_core::base::change::Changed<ReportCase>> {
-        let change = Change { note: self.note.clone(), ..Change::default() };
-        match self.request(fence) {
-            decision::Request::Reports(deciding) => staff::decide_reports(api, id, deciding, change).await,
-            decision::Request::Appeal(verdict) => staff::decide_appeal(api, id, verdict, change).await,
-        }
     }
 }

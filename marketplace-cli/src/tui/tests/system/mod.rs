@@ -41,6 +41,9 @@ pub fn message_id(number: usize) -> MessageId {
 pub fn job_id(number: usize) -> JobId {
     JobId(id(6, number))
 }
+pub fn service_id(number: usize) -> Uuid {
+    id(8, number)
+}
 pub fn review_id(number: usize) -> ReviewId {
     ReviewId(id(7, number))
 }

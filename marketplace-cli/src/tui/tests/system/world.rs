@@ -571,7 +571,7 @@ impl World {
 }
 
 /// A picture that looks like something: a card with a frame, or a face.
-fn picture(kind: FileKind) -> Vec<u8> {
+pub fn picture(kind: FileKind) -> Vec<u8> {
     let (width, height) = if kind == FileKind::Document { (160_u32, 100_u32) } else { (100, 120) };
     let image = image::RgbImage::from_fn(width, height, |x, y| {
         let (dx, dy) = (i64::from(x) - i64::from(width / 2), i64::from(y) - i64::from(height / 2));

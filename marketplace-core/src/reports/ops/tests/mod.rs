@@ -42,7 +42,7 @@ async fn waiting(test: &TestApp) -> CaseId {
 
 fn resolve(actions: &[ReportAction], fence: Option<i64>) -> Deciding {
     let reasons = vec![ReportReason::Scam];
-    let verdict = Verdict::Resolve { reasons, actions: actions.to_vec(), comment_to_subject: None };
+    let verdict = Verdict::Resolve { reasons, actions: actions.to_vec(), comment_to_subject: None, photo: None };
     Deciding { fence, verdict, comment_to_reporter: None }
 }
 

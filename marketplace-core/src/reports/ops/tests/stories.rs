@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     accounts::model::UserAction,
+    base::ids::PhotoId,
     kyc::model::UNDO,
     records::mail::Template,
     reports::model::APPEAL,
@@ -8,7 +9,11 @@ use crate::{
         self,
         model::{NewRule, RuleKind},
     },
-    services::{self, model::ServiceStatus},
+    services::{
+        self,
+        model::{PhotoSize, ServiceStatus},
+    },
+    testing::pictures,
     users,
 };
 
@@ -110,6 +115,73 @@ async fn a_report_is_decided_with_two_actions_and_reversed_on_appeal() {
         let expected = ["reports.claim", "reports.resolve", "reports.appeal", "reports.claim", "reports.reverse"]
             .map(str::to_owned);
         assert_eq!(log, expected);
+        test.close().await;
+    }
+}
+
+/// One photo of a reported service is removed, with what its worker is told; undoing and reversing put it back where it was.
+#[tokio::test]
+async fn a_photo_is_removed_and_put_back() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let trade = test.marketplace().await;
+        let (client, worker) = (&trade.client, &trade.worker);
+        let service = test.service(worker, "Drums").await;
+        let put = async |place, alt: &str| {
+            services::put_photo(&app.by(worker), service, place, alt, pictures::jpeg()).await.unwrap().photos
+        };
+        put(1, "first").await;
+        let photos = put(2, "second").await;
+        let (first, second) = (photos[0].id, photos[1].id);
+        file(&test, client, ReportTarget::Service, service.0).await.unwrap();
+        // One that came after the report can be removed too.
+        let photos = put(3, "third").await;
+        let shown = async || services::get(app, service).await.unwrap().photos;
+        let case = waiting(&test).await;
+        let support = test.actor(Role::Support).await;
+        let decide = async |photo, actions: &[ReportAction]| {
+            let mut decision = resolve(actions, None);
+            if let Verdict::Resolve { photo: named, .. } = &mut decision.verdict {
+                *named = photo;
+            }
+            reports::decide(&app.by(&support), case, &decision).await
+        };
+        let remove = [ReportAction::RemovePhoto];
+        refused(decide(None, &remove).await, ErrorCode::Invalid);
+        refused(decide(Some(first), &[ReportAction::Warn]).await, ErrorCode::Invalid);
+        refused(decide(Some(PhotoId(Uuid::nil())), &remove).await, ErrorCode::Invalid);
+        assert_eq!(shown().await, photos);
+
+        for (photo, left) in [(first, vec![1, 2]), (photos[2].id, vec![0, 1])] {
+            let done = decide(Some(photo), &remove).await.unwrap();
+            assert!(done.changed && done.item.decision.unwrap().actions[0].photo == Some(photo));
+            assert!(!decide(Some(photo), &remove).await.unwrap().changed, "the same again");
+            refused(decide(Some(second), &remove).await, ErrorCode::Conflict);
+            let kept: Vec<_> = left.iter().map(|at| photos[*at].clone()).collect();
+            assert_eq!(shown().await, kept);
+            refused(services::photo(app, None, photo, PhotoSize::Thumb).await, ErrorCode::NotFound);
+            services::staff_photo(&app.by(&support), photo, PhotoSize::Thumb).await.unwrap();
+            reports::undo(&app.by(&support), case).await.unwrap();
+            assert_eq!(shown().await, photos, "where it was");
+            services::photo(app, None, photo, PhotoSize::Thumb).await.unwrap();
+        }
+        decide(Some(second), &remove).await.unwrap();
+        test.advance(UNDO);
+        let told = reports::decisions(&app.by(worker)).await.unwrap().items;
+        assert_eq!(told[0].actions, remove);
+        let mails = test.mails().await;
+        let mail = mails.iter().find(|mail| mail.template == Template::ReportDecision).unwrap();
+        assert!(mail.comment.as_ref().unwrap().contains("A photo of your service was removed."), "{mail:?}");
+        reports::appeal(&app.by(worker), case, &NewAppeal { text: "It is my own.".into() }).await.unwrap();
+        let reverse = AppealVerdict { fence: None, reverse: true, comment: None };
+        let colleague = test.actor(Role::Support).await;
+        reports::decide_appeal(&app.by(&colleague), case, &reverse).await.unwrap();
+        assert_eq!(shown().await, photos);
+        let filter = AuditFilter { target: Some(service.to_string()), ..AuditFilter::default() };
+        let rows = audit::list(&app.by(&operator()), &filter, &PageRequest::first(10)).await.unwrap().items;
+        let done: Vec<String> = rows.iter().map(|row| row.action.to_string()).take(2).collect();
+        assert_eq!(done, ["services.restore_photo", "services.remove_photo"]);
+        assert_eq!(rows[1].metadata["photo"], second.to_string());
         test.close().await;
     }
 }
@@ -374,6 +446,7 @@ async fn an_erased_person_leaves_nothing_personal_in_reports() {
             reasons: vec![ReportReason::Scam],
             actions: vec![ReportAction::Warn],
             comment_to_subject: Some(CANARY.into()),
+            photo: None,
         };
         let first = reports::next(&app.by(&support)).await.unwrap().unwrap().case;
         reports::decide(&app.by(&support).with(noted(CANARY)), first.id, &decision).await.unwrap();
