@@ -32,8 +32,8 @@ pub use model::{ClientInfo, SessionView, Tokens};
 pub(crate) use one_time::OneTime;
 pub use ops::{
     SocketTicket, TICKET, authenticate, change_email, change_password, confirm_email, delete_own_data, forgot_password,
-    issue_ticket, live_sessions, login, login_with, logout, logout_all, redeem_ticket, refresh, resend_verification,
-    reset_password, revoke_session, sessions, signup, verify_email,
+    issue_ticket, live_sessions, login, login_with, logout, logout_all, record_reader, redeem_ticket, refresh,
+    resend_verification, reset_password, revoke_session, sessions, signup, verify_email,
 };
 pub(crate) use ops::{
     check_own_password, drop_tickets, end_work, issue_one_time, lock_checked, notify, owner_of_link, prune_tickets,

@@ -11,8 +11,22 @@ pub struct CallContext {
     pub allowance: Option<Allowance>,
     /// Whose token the call carried.
     pub user: Option<UserId>,
+    /// Who reads what everybody may read.
+    pub reader: Reader,
     /// The address that the call came from.
     pub address: Option<IpAddr>,
+}
+
+/// Who reads what everybody may read, as far as a token tells that may have been revoked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reader {
+    /// A call without a token.
+    #[default]
+    Nobody,
+    /// The account of a token that was issued here.
+    Account(UserId),
+    /// A call with a token that does not tell.
+    Unknown,
 }
 
 tokio::task_local! {

@@ -1,6 +1,6 @@
 //! Opening a marketplace.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::broadcast;
 
@@ -17,7 +17,7 @@ use crate::{
         access_token::TokenCache,
         cluster::Cluster,
         config::Config,
-        db::{Db, Engine, OpenOptions},
+        db::{Db, Engine, OpenOptions, ReplicaOptions},
         files::FileStore,
         limiter::{Limiter, Turns},
         mailer::Mailer,
@@ -59,7 +59,7 @@ impl App {
     }
 
     async fn open_alone(mut config: Config, options: OpenOptions) -> Result<Self> {
-        config.redis_url = None;
+        (config.redis_url, config.database_read_url) = (None, None);
         Self::open_with(config, options, Arc::new(SystemClock), Arc::new(OsRandom)).await
     }
 
@@ -98,9 +98,17 @@ impl App {
             FileStore::open(&config.files_url())?
         };
         let shared = Cluster::open(&config, random.as_ref(), db.health())?;
+        let max_lag = Duration::from_secs(config.database_read_max_lag_seconds.into());
+        let replica = config.database_read_url().map(|url| ReplicaOptions { url, max_lag });
+        let db = match replica {
+            Some(replica) => db.with_replica(&replica, options, &shared)?,
+            None => db,
+        };
         let (health, mailer) = (db.health().clone(), Mailer::open(&config)?);
         #[cfg(feature = "smtp")]
-        crate::records::mail::check_texts(&mailer.texts)?;
+        if config.mail_texts.is_some() {
+            crate::records::mail::check_texts(&mailer.texts)?;
+        }
         let app = Self {
             db,
             clock,

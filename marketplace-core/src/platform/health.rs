@@ -20,6 +20,8 @@ text_enum! {
         Database = "database",
         /// Committing to the database.
         DatabaseWrites = "database_writes",
+        /// The replica that lists are read from, where one is configured; while it is behind or away, the primary serves them.
+        Replica = "replica",
         /// Redis, where one is configured.
         Redis = "redis",
         /// The mail server.

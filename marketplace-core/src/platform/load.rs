@@ -47,7 +47,7 @@ impl Waits {
 /// The connections of one pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolLoad {
-    /// What they are for: `read`, `write` (SQLite), `usual`, `long` (PostgreSQL).
+    /// What they are for: `read`, `write` (SQLite), `usual`, `long`, `replica` (PostgreSQL).
     pub pool: &'static str,
     /// How many there may be.
     pub limit: usize,

@@ -329,12 +329,15 @@ pub async fn of_worker(app: &App, worker: UserId, page: &PageRequest) -> Result<
     let before = page.cursor::<SeqCursor>()?.map_or(i64::MAX, |cursor| cursor.0);
     profiles::public_worker(app, worker).await?;
     let now = app.now();
-    let mut reader = app.db.read().await?;
-    let mut conn = reader.conn();
-    let numbers = store::of_worker(&mut conn, now, worker, before, limit + 1).await?;
-    let numbers = Page::from_rows(numbers, limit, |number| SeqCursor(*number));
-    let cards = store::cards(&mut conn, now, &numbers.items).await?;
-    Ok(Page { items: cards, next: numbers.next })
+    let reading = app.db.read_lagging(move |conn| {
+        Box::pin(async move {
+            let numbers = store::of_worker(conn, now, worker, before, limit + 1).await?;
+            let numbers = Page::from_rows(numbers, limit, |number| SeqCursor(*number));
+            let cards = store::cards(conn, now, &numbers.items).await?;
+            Ok(Page { items: cards, next: numbers.next })
+        })
+    });
+    reading.await
 }
 
 /// Closes a service for staff, inside a transaction: its worker cannot publish it until staff say otherwise. Returns whether it

@@ -70,24 +70,36 @@ type Ranked = (SearchCursor, Hit);
 /// `invalid` with each parameter that breaks a rule, or for a cursor of another order.
 pub async fn search(app: &App, filter: &SearchFilter, page: &PageRequest) -> Result<FoundServices> {
     let limit = page.checked_limit()?;
-    let mut query = filter.checked()?;
+    let query = filter.checked()?;
     let cursor = page.cursor::<SearchCursor>()?;
     if cursor.is_some_and(|cursor| cursor.sort != query.sort) {
         return Err(Error::invalid("/after", "is not a cursor that this list gave out"));
     }
     let now = app.now();
-    let mut reader = app.db.read().await?;
-    let mut conn = reader.conn();
-    let merged = &categories::known_categories(app).await?.merged;
+    let (filter, known) = (filter.clone(), categories::known_categories(app).await?);
+    let reading = app.db.read_lagging(move |conn| {
+        Box::pin(async move { find(conn, now, &filter, query, &known.merged, (cursor, limit)).await })
+    });
+    reading.await
+}
+
+async fn find(
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    filter: &SearchFilter,
+    mut query: Query,
+    merged: &Merged,
+    (cursor, limit): (Option<SearchCursor>, i64),
+) -> Result<FoundServices> {
     if let Some(category) = filter.category {
-        require_known(&mut conn, category).await?;
+        require_known(conn, category).await?;
         query.among(category, &merged.keys_of(category));
     }
     if !query.terms.is_empty() {
-        query.name_categories(&category_store::named(&mut conn).await?);
+        query.name_categories(&category_store::named(conn).await?);
         query.follow(merged);
     }
-    let mut search = Search::new(&mut conn, now, query);
+    let mut search = Search::new(conn, now, query);
     let rows = if search.query.hopeless {
         Vec::new()
     } else {
@@ -103,9 +115,9 @@ pub async fn search(app: &App, filter: &SearchFilter, page: &PageRequest) -> Res
     let numbers: Vec<i64> = found.items.iter().map(|(_, hit)| hit.number).collect();
     let summary = search.summary(filter.total == Some(true), filter.facets == Some(true), merged).await?;
     let query = search.query;
-    let mut cards = store::cards(&mut conn, now, &numbers).await?;
+    let mut cards = store::cards(conn, now, &numbers).await?;
     if filter.snippets == Some(true) {
-        snippets::add(&mut conn, &query, &numbers, &mut cards).await?;
+        snippets::add(conn, &query, &numbers, &mut cards).await?;
     }
     for card in &mut cards {
         let from = query.place.zip(card.latitude.zip(card.longitude));

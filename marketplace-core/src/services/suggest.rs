@@ -52,13 +52,20 @@ pub async fn suggest(app: &App, filter: &SuggestFilter) -> Result<Suggestions> {
     };
     let beginning: Vec<&Word> = typed.get(first..).unwrap_or_default().iter().collect();
     let kept = beginning.first().and_then(|word| filter.q.get(..word.at.start)).unwrap_or_default();
+    let names_categories = !last.is_part && kept.trim().is_empty();
 
-    let mut reader = app.db.read().await?;
-    let mut conn = reader.conn();
-    let mut search = Search::new(&mut conn, app.now(), query);
-    let numbers = search.completed(SAMPLE).await?;
+    let now = app.now();
+    let reading = app.db.read_lagging(move |conn| {
+        Box::pin(async move {
+            let numbers = Search::new(conn, now, query).completed(SAMPLE).await?;
+            let texts = store::texts(conn, &numbers).await?;
+            let all = if names_categories { category_store::all(conn).await? } else { Vec::new() };
+            Ok((texts, all))
+        })
+    });
+    let (texts, all) = reading.await?;
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for texts in store::texts(&mut conn, &numbers).await? {
+    for texts in texts {
         let found: BTreeSet<String> =
             std::iter::once(&texts.title).chain(&texts.tags).flat_map(|text| completions(text, &beginning)).collect();
         for completion in found {
@@ -67,13 +74,8 @@ pub async fn suggest(app: &App, filter: &SuggestFilter) -> Result<Suggestions> {
     }
     let mut completed: Vec<(String, usize)> = counts.into_iter().collect();
     completed.sort_by_key(|(text, count)| (Reverse(*count), text.chars().count(), text.clone()));
-    let mut items = if last.is_part || !kept.trim().is_empty() {
-        Vec::new()
-    } else {
-        let mut all = category_store::all(&mut conn).await?;
-        all.retain(|category| category.active);
-        categories(&last.text, &all, &known_categories(app).await?.merged)
-    };
+    let active: Vec<_> = all.into_iter().filter(|category| category.active).collect();
+    let mut items = categories(&last.text, &active, &known_categories(app).await?.merged);
     items.truncate(CATEGORIES);
     let room = usize::try_from(limit).unwrap_or(0);
     items.truncate(room);

@@ -1,6 +1,9 @@
 //! The caller of a request, and their address.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use axum::{
     extract::{FromRequestParts, MatchedPath},
@@ -44,6 +47,24 @@ impl FromRequestParts<Ctx> for Caller {
         let class = limits::by_account(&parts.method, route);
         ctx.app.admit(class, &actor).await?;
         Ok(Self(actor))
+    }
+}
+
+/// The state of the server, for a page that everybody may read. With a replica, records whose token the call carries, if any:
+/// those who wrote something a short time ago do not read from it.
+#[derive(Debug)]
+pub(crate) struct Anybody(pub Ctx);
+
+impl FromRequestParts<Ctx> for Anybody {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Infallible> {
+        if ctx.app.db.has_replica()
+            && let Ok(token) = credential(&ctx.app, &parts.method, &parts.headers)
+        {
+            auth::record_reader(&ctx.app, token);
+        }
+        Ok(Self(ctx.clone()))
     }
 }
 

@@ -7,7 +7,7 @@ mod path;
 mod query;
 
 pub(crate) use bearer::bearer;
-pub(crate) use caller::{Asked, Caller, Client, address_of};
+pub(crate) use caller::{Anybody, Asked, Caller, Client, address_of};
 pub(crate) use input::{IfMatch, Input, json, read_json};
 pub(crate) use path::{Attached, Id, Nth, ProviderName};
 pub(crate) use query::{List, Params, QueryText};

@@ -14,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{DONE, versioned};
 use crate::{
     ctx::Ctx,
-    extract::{Asked, Id, IfMatch, Input, List, Params},
+    extract::{Anybody, Asked, Id, IfMatch, Input, List, Params},
     idempotency::IdempotentRequest,
     openapi::IdempotencyKey,
     problem::Answer,
@@ -107,7 +107,7 @@ pub(crate) async fn flag_review(Id(id): Id<ReviewId>, command: IdempotentRequest
 #[utoipa::path(get, path = "/v1/workers/{id}/reviews", tag = "reviews", security(()), params(("id" = UserId, Path), PageRequest),
     responses((status = 200, description = "A page", body = Page<PublicReview>)))]
 pub(crate) async fn list_worker_reviews(
-    State(ctx): State<Ctx>,
+    Anybody(ctx): Anybody,
     Id(id): Id<UserId>,
     Params(page): Params<PageRequest>,
 ) -> Answer<Json<Page<PublicReview>>> {

@@ -29,7 +29,7 @@ use super::{DONE, NoInput, profiles::Viewer, public_picture, versioned};
 use crate::{
     body,
     ctx::Ctx,
-    extract::{Asked, Caller, Id, IfMatch, Input, List, Nth, Params},
+    extract::{Anybody, Asked, Caller, Id, IfMatch, Input, List, Nth, Params},
     idempotency::IdempotentRequest,
     openapi::IdempotencyKey,
     problem::Answer,
@@ -56,7 +56,7 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
 #[utoipa::path(get, path = "/v1/services", tag = "market", security(()), params(SearchFilter, PageRequest),
     responses((status = 200, description = "A page", body = FoundServices)))]
 pub(crate) async fn list_services(
-    State(ctx): State<Ctx>,
+    Anybody(ctx): Anybody,
     List(filter, page): List<SearchFilter>,
 ) -> Answer<Json<FoundServices>> {
     Ok(Json(services::search(&ctx.app, &filter, &page).await?))
@@ -66,7 +66,7 @@ pub(crate) async fn list_services(
 #[utoipa::path(get, path = "/v1/services/suggest", tag = "market", security(()), params(SuggestFilter),
     responses((status = 200, description = "Suggestions, best first", body = Suggestions)))]
 pub(crate) async fn suggest_services(
-    State(ctx): State<Ctx>,
+    Anybody(ctx): Anybody,
     Params(filter): Params<SuggestFilter>,
 ) -> Answer<Json<Suggestions>> {
     Ok(Json(services::suggest(&ctx.app, &filter).await?))
@@ -242,7 +242,7 @@ pub(crate) async fn get_own_service(Asked(op): Asked, Id(id): Id<ServiceId>) -> 
 #[utoipa::path(get, path = "/v1/workers/{id}/services", tag = "market", security(()), params(("id" = UserId, Path), PageRequest),
     responses((status = 200, description = "A page", body = Page<ServiceCard>)))]
 pub(crate) async fn list_worker_services(
-    State(ctx): State<Ctx>,
+    Anybody(ctx): Anybody,
     Id(id): Id<UserId>,
     Params(page): Params<PageRequest>,
 ) -> Answer<Json<Page<ServiceCard>>> {

@@ -16,6 +16,7 @@ mod mail;
 mod moving;
 mod postgres;
 mod redis;
+mod replica;
 mod start;
 mod stopping;
 

@@ -13,7 +13,9 @@ pub use passwords::{change_password, forgot_password, reset_password};
 pub(crate) use passwords::{check_own_password, lock_checked};
 #[cfg(feature = "oidc")]
 pub(crate) use session::Opening;
-pub use session::{authenticate, login, login_with, logout, logout_all, refresh, revoke_session, sessions};
+pub use session::{
+    authenticate, login, login_with, logout, logout_all, record_reader, refresh, revoke_session, sessions,
+};
 pub(crate) use signup::owner_of_link;
 pub use signup::{delete_own_data, resend_verification, signup, verify_email};
 pub use sockets::{SocketTicket, TICKET, issue_ticket, live_sessions, redeem_ticket};

@@ -20,7 +20,7 @@ use crate::{
     actor::{Actor, SignedIn},
     app::App,
     base::{
-        call_context::record,
+        call_context::{Reader, record},
         error::{Error, Result},
         ids::{SessionId, UserId, uuid_v7},
         page::{Page, PageRequest, TimeCursor},
@@ -37,6 +37,14 @@ use crate::{
     records::events::{self, EventKind},
     tokens,
 };
+
+/// Records whose token a call carries that anybody may make, without asking whether it is still valid: see
+/// [`Reader`].
+pub fn record_reader(app: &App, access_token: &str) {
+    let claims = token::verify(&app.keys, &app.tokens, app.config.issuer(), access_token, app.now());
+    let reader = claims.map_or(Reader::Unknown, |claims| Reader::Account(claims.sub));
+    record(|context| context.reader = reader);
+}
 
 /// Returns the actor of an access token, with their account as it is now, in one read. Also accepts a token for scripts
 /// (`mkt_…`).

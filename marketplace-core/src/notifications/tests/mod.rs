@@ -358,6 +358,7 @@ fn every_kind_has_words_in_every_language_and_a_page() {
 
 #[test]
 fn an_operators_texts_are_checked_at_the_start() {
+    crate::records::mail::check_texts(&Texts::load(None).unwrap()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("de.toml");
     std::fs::write(&file, "[offer]\nsubject = \"Moin\"\n").unwrap();

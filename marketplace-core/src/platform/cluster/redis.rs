@@ -382,6 +382,22 @@ impl ClusterStore for Redis {
         self.0.requests.so_far()
     }
 
+    async fn mark(&self, key: &str, time: Duration) -> Result<()> {
+        let mut command = redis::cmd("SET");
+        command
+            .arg(format!("{PREFIX}mark:{key}"))
+            .arg("1")
+            .arg("PX")
+            .arg(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        self.ask(async |mut redis| command.query_async::<()>(&mut redis).await).await
+    }
+
+    async fn is_marked(&self, key: &str) -> Result<bool> {
+        let mut command = redis::cmd("EXISTS");
+        command.arg(format!("{PREFIX}mark:{key}"));
+        self.ask(async |mut redis| command.query_async::<bool>(&mut redis).await).await
+    }
+
     async fn wake(&self) -> Result<()> {
         self.pass("").await
     }

@@ -61,6 +61,10 @@ pub(crate) trait ClusterStore: fmt::Debug + Send + Sync {
     async fn take_back(&self, login: &Login) -> Result<()>;
     /// Records that an attempt succeeded.
     async fn logged_in(&self, login: &Login, penalties: &Penalties) -> Result<()>;
+    /// Remembers a key for a while.
+    async fn mark(&self, key: &str, time: Duration) -> Result<()>;
+    /// Returns whether a key is remembered.
+    async fn is_marked(&self, key: &str) -> Result<bool>;
     /// Tells the other servers to look.
     async fn wake(&self) -> Result<()>;
     /// Sends a note to the other servers that listen now.

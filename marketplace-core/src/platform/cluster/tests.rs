@@ -37,6 +37,12 @@ impl ClusterStore for Fake {
     async fn logged_in(&self, _login: &Login, _penalties: &Penalties) -> Result<()> {
         self.here()
     }
+    async fn mark(&self, _key: &str, _time: Duration) -> Result<()> {
+        self.here()
+    }
+    async fn is_marked(&self, _key: &str) -> Result<bool> {
+        self.here().map(|()| false)
+    }
     async fn wake(&self) -> Result<()> {
         self.here()
     }

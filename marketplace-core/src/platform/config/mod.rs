@@ -43,6 +43,10 @@ pub struct Config {
     pub database_url: Option<Secret>,
     /// `transaction` where a pooler such as `PgBouncer` gives each transaction another connection; default none.
     pub database_pooler: Option<String>,
+    /// A replica of the PostgreSQL in `database_url`, for searches and lists that may lag; default none.
+    pub database_read_url: Option<Secret>,
+    /// Seconds that the replica may lag, 1 to 4; when it lags more, the primary is read.
+    pub database_read_max_lag_seconds: u8,
     /// `redis://user:password@host:6379/0`, `rediss://…` for TLS, or `redis+sentinel://host1,host2/service`: what several servers of one marketplace share besides
     /// the database, namely limits and wake-ups. Without it, each server counts by itself.
     pub redis_url: Option<Secret>,
@@ -110,6 +114,8 @@ impl Default for Config {
             data_dir: "data".into(),
             database_url: None,
             database_pooler: None,
+            database_read_url: None,
+            database_read_max_lag_seconds: 3,
             redis_url: None,
             database_connections: 8,
             files_url: None,
@@ -183,6 +189,14 @@ impl Config {
         }
         if self.database_pooler.as_deref().is_some_and(|pooler| pooler != "transaction") {
             return bad("database_pooler", "must be transaction, or left away");
+        }
+        if let Some(replica) = &self.database_read_url
+            && !(replica.expose().starts_with("postgres") && url.expose().starts_with("postgres"))
+        {
+            return bad("database_read_url", "must be postgres://user:password@host/database, as database_url");
+        }
+        if !(1..=4).contains(&self.database_read_max_lag_seconds) {
+            return bad("database_read_max_lag_seconds", "must be from 1 to 4");
         }
         if let Some(redis) = &self.redis_url {
             Sentinels::parse(redis.expose())?;
@@ -262,6 +276,13 @@ impl Config {
         let Some(url) = &self.database_url else {
             return Secret::new(SqliteUrl::of(&self.data_dir.join("marketplace.db")));
         };
+        self.pooled(url)
+    }
+    /// Returns the URL of the replica, if there is one.
+    pub fn database_read_url(&self) -> Option<Secret> {
+        self.database_read_url.as_ref().map(|url| self.pooled(url))
+    }
+    fn pooled(&self, url: &Secret) -> Secret {
         if self.database_pooler.is_none() || !url.expose().starts_with("postgres") {
             return url.clone();
         }

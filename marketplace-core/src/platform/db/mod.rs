@@ -2,6 +2,7 @@
 //!
 //! - [`Db::read`] lends a connection; [`Db::write`] runs a closure as one unit of work in one transaction.
 //! - [`Db::point`] reads one row by its key, in one statement with other pending reads of the same kind: see [`batch`].
+//! - [`Db::read_lagging`] reads lists that may lag behind, on a replica if there is one.
 //! - `q!(conn => json Vec<Row>, …)` reads a page as one row of JSON: see [`json`].
 //! - `q!` runs one SQL text with its binds on either engine. Every text registers itself, and the test `every_sql_prepares`
 //!   prepares each on both engines; this replaces compile-time checking.
@@ -37,7 +38,7 @@ mod writer;
 pub use conn::{Conn, Reader};
 pub use error::DbError;
 pub(crate) use lossy::Lossy;
-pub use postgres::{PgConn, PgLease};
+pub use postgres::{PgConn, PgLease, ReplicaOptions};
 pub(crate) use postgres::{connect_plain, single_urls};
 pub(crate) use prune::PRUNE_BATCH;
 pub use query::max_placeholder;
@@ -56,6 +57,7 @@ use futures::{FutureExt, future::BoxFuture};
 use log::LevelFilter;
 use sqlx::{
     ConnectOptions,
+    postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::sync::mpsc;
@@ -66,8 +68,12 @@ use self::{
     work::{AfterCommit, Work, attempt},
 };
 use crate::{
-    base::error::{Error, Result},
+    base::{
+        call_context::caller,
+        error::{Error, Result},
+    },
     platform::{
+        cluster::Cluster,
         folders::make_private_folder,
         health::{Component, Health},
         limiter::Key,
@@ -100,7 +106,7 @@ pub enum Engine {
 
 /// An open database. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Db(Inner, queues::Queues, Health);
+pub struct Db(Inner, queues::Queues, Health, Option<postgres::Replica>);
 
 #[derive(Clone, Debug)]
 enum Inner {
@@ -218,7 +224,7 @@ impl Db {
         let (queue, units) = mpsc::channel(QUEUE);
         let batch = if options.group_commit { BATCH } else { 1 };
         tokio::spawn(writer::Writer::new(write.clone(), units, batch, health.clone()).run());
-        Ok(Self(Inner::Sqlite { read, write, queue, is_kept: false }, queues::Queues::default(), health))
+        Ok(Self(Inner::Sqlite { read, write, queue, is_kept: false }, queues::Queues::default(), health, None))
     }
 
     /// Opens a SQLite database that is only read.
@@ -229,7 +235,7 @@ impl Db {
         let read = Connections::new(base.clone(), options.connections, health.clone()).with(first);
         let write = Connections::new(base, 1, health.clone());
         let (queue, _) = mpsc::channel(1);
-        Ok(Self(Inner::Sqlite { read, write, queue, is_kept: true }, queues::Queues::default(), health))
+        Ok(Self(Inner::Sqlite { read, write, queue, is_kept: true }, queues::Queues::default(), health, None))
     }
 
     /// Fails when the database is only read; call it before anything is done that the database has to record.
@@ -247,9 +253,7 @@ impl Db {
 
     async fn open_postgres(url: &str, options: OpenOptions) -> Result<Self> {
         let slow = options.slow;
-        let target = Target::new(url, |options| {
-            logging_slow(options.statement_cache_capacity(512).disable_statement_logging(), slow)
-        })?;
+        let target = Target::new(url, false, |options| prepared(options, slow))?;
         let health = Health::default();
         let prober = postgres::Prober::default();
         let pool = |limits, size| postgres::Pool::new(target.clone(), limits, size, prober.clone(), health.clone());
@@ -261,7 +265,27 @@ impl Db {
             None => error::opening(&target.place(), error),
         })?);
         target.require_fit().await?;
-        Ok(Self(Inner::Postgres { pool, patient, apart }, queues::Queues::default(), health))
+        Ok(Self(Inner::Postgres { pool, patient, apart }, queues::Queues::default(), health, None))
+    }
+
+    /// Returns the same database with a replica, on which [`Db::read_lagging`] reads. Does not wait for it. `cluster` tells
+    /// other servers who wrote something. Does nothing on SQLite.
+    ///
+    /// # Errors
+    /// `invalid` for an invalid URL.
+    pub(crate) fn with_replica(
+        mut self,
+        replica: &ReplicaOptions,
+        options: OpenOptions,
+        cluster: &Cluster,
+    ) -> Result<Self> {
+        if let Inner::Postgres { apart, .. } = &self.0 {
+            let prepare = |to| prepared(to, options.slow);
+            let replica = postgres::Replica::follow(replica, options.connections, apart.clone(), &self.2, prepare)?;
+            replica.share(cluster);
+            self.3 = Some(replica);
+        }
+        Ok(self)
     }
 
     /// Returns the health record for failures of the database and of everything else that an [`App`](crate::app::App) on it
@@ -279,7 +303,8 @@ impl Db {
             },
             Inner::Postgres { pool, patient, .. } => {
                 let ((usual, waiting), (long, long_waiting)) = (pool.load("usual"), patient.load("long"));
-                DatabaseLoad { pools: vec![usual, long], units_waiting: waiting + long_waiting }
+                let pools = [usual, long].into_iter().chain(self.3.as_ref().map(postgres::Replica::load)).collect();
+                DatabaseLoad { pools, units_waiting: waiting + long_waiting }
             }
         }
     }
@@ -298,6 +323,29 @@ impl Db {
             Inner::Sqlite { read, .. } => Reader::Sqlite(read.acquire().await.map_err(DbError::from)?),
             Inner::Postgres { pool, .. } => Reader::Pg(pool.acquire_to_read().await?),
         })
+    }
+
+    /// Returns whether there is a replica, in use or not.
+    pub fn has_replica(&self) -> bool {
+        self.3.is_some()
+    }
+
+    /// Runs `read`, which may miss what others changed a few seconds ago: on the replica, unless there is none, it lags too much,
+    /// or the caller wrote something a short time ago. What fails there is run again on the primary.
+    pub async fn read_lagging<T, F>(&self, read: F) -> Result<T>
+    where
+        F: for<'a> FnOnce(&'a mut Conn<'_>) -> BoxFuture<'a, Result<T>> + Clone,
+    {
+        if let Some(replica) = &self.3
+            && let Some(lease) = replica.acquire().await
+        {
+            match read.clone()(&mut Reader::Pg(lease).conn()).await {
+                Err(error) if postgres::may_be_its_fault(&error) => replica.failed(&error.to_string()),
+                outcome => return outcome,
+            }
+        }
+        let mut reader = self.read().await?;
+        read(&mut reader.conn()).await
     }
 
     /// Returns the same database for statements that may take minutes, such as work on much data at once. It uses
@@ -378,10 +426,14 @@ impl Db {
             Inner::Sqlite { queue, .. } => writer::submit(queue, preview, work, after).await,
             Inner::Postgres { pool, .. } => {
                 let (pool, writer) = (pool.clone(), postgres::Pool::writer());
+                let (replica, account) = (self.3.clone(), caller());
                 // Runs to its end even when the caller goes away.
                 let task = tokio::spawn(async move {
                     let outcome = postgres_retrying(&pool, writer, preview, &mut work).await;
                     if outcome.is_ok() && !preview {
+                        if let Some(replica) = replica {
+                            replica.wrote(account).await;
+                        }
                         after();
                     }
                     outcome
@@ -421,6 +473,9 @@ impl Db {
                 for pool in [pool, patient, apart] {
                     pool.close().await;
                 }
+                if let Some(replica) = &self.3 {
+                    replica.close().await;
+                }
             }
         }
     }
@@ -447,6 +502,11 @@ impl Db {
         q!(&mut reader.conn() => val i64, "SELECT CAST(1 AS BIGINT)")?;
         Ok(())
     }
+}
+
+/// Completes the options of a connection to PostgreSQL.
+fn prepared(options: PgConnectOptions, slow: Option<Duration>) -> PgConnectOptions {
+    logging_slow(options.statement_cache_capacity(512).disable_statement_logging(), slow)
 }
 
 /// Logs statements that take longer than `limit`.

@@ -1,6 +1,9 @@
 //! The texts of mails, laid out as plain text and as HTML.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::LazyLock,
+    time::{Duration, SystemTime},
+};
 
 use lettre::{
     Message,
@@ -102,14 +105,24 @@ struct Rendered {
     html: String,
 }
 
-/// Renders the text; the HTML is escaped.
-fn render(texts: &Texts, site: &str, mail: &Mail) -> Result<Rendered> {
-    let (text, layout) = (texts.get(mail.language, mail.template.as_str())?, texts.layout(mail.language)?);
+/// The layouts of mails, ready to be filled.
+static LAYOUTS: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_fuel(Some(50_000));
     environment.set_auto_escape_callback(|name| if name == "html" { AutoEscape::Html } else { AutoEscape::None });
-    environment.add_template("plain", PLAIN).map_err(Error::internal)?;
-    environment.add_template("html", HTML).map_err(Error::internal)?;
+    for (name, layout) in [("plain", PLAIN), ("html", HTML)] {
+        if let Err(error) = environment.add_template(name, layout) {
+            // Each mail fails by itself then; a test lays out all of them.
+            tracing::error!(%error, name, "a layout of mails is not valid");
+        }
+    }
+    environment
+});
+
+/// Renders the text; the HTML is escaped.
+fn render(texts: &Texts, site: &str, mail: &Mail) -> Result<Rendered> {
+    let (text, layout) = (texts.get(mail.language, mail.template.as_str())?, texts.layout(mail.language)?);
+    let environment = &*LAYOUTS;
     let body = environment.render_str(&text.text, context! { count => mail.count }).map_err(Error::internal)?;
     // A name that was stored before a rule existed may break it.
     let name = mail.name.as_deref().filter(|_| !mail.template.is_for_strangers());

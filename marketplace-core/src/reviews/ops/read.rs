@@ -125,8 +125,7 @@ pub async fn of_worker(app: &App, worker: UserId, page: &PageRequest) -> Result<
     let now = app.now();
     public_worker(app, worker, now).await?;
     settle_about(app, worker, now).await?;
-    let mut reader = app.db.read().await?;
-    let rows = store::of_worker(&mut reader.conn(), worker, before, limit + 1).await?;
+    let rows = app.db.read_lagging(move |conn| Box::pin(store::of_worker(conn, worker, before, limit + 1))).await?;
     let position = |review: &Review| TimeCursor { at: review.published_at.unwrap_or(now), id: review.id.0 };
     let page = Page::from_rows(rows, limit, position);
     Ok(Page { items: page.items.into_iter().filter_map(Review::public).collect(), next: page.next })

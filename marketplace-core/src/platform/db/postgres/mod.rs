@@ -7,6 +7,7 @@
 
 mod pool;
 mod prober;
+mod replica;
 mod target;
 
 use std::{borrow::Cow, io, pin::pin, time::Duration};
@@ -29,6 +30,9 @@ use tokio::{
 pub use pool::PgLease;
 pub(super) use pool::Pool;
 pub(super) use prober::Prober;
+pub(super) use replica::Replica;
+pub use replica::ReplicaOptions;
+pub(super) use replica::may_be_its_fault;
 pub(super) use target::Target;
 pub(crate) use target::{connect_plain, single_urls};
 
@@ -152,8 +156,13 @@ struct Watch {
 }
 
 impl PgConn {
-    /// Connects to a server that accepts writes.
-    async fn connect_to(options: &PgConnectOptions, is_pooled: bool, limits: Option<Limits>) -> Result<Self, DbError> {
+    /// Connects to a server that accepts writes, or to any when there is nothing to write.
+    async fn connect_to(
+        options: &PgConnectOptions,
+        is_pooled: bool,
+        only_reads: bool,
+        limits: Option<Limits>,
+    ) -> Result<Self, DbError> {
         let options = match limits {
             Some(limits) if !is_pooled => limits.set(options.clone()),
             _ => options.clone(),
@@ -179,8 +188,10 @@ impl PgConn {
             Ok((conn, standby))
         };
         match timeout(CONNECT, connecting).await {
-            Ok(Ok((_, true))) => Err(DbError::ReadOnly(sqlx::Error::Protocol("pg_is_in_recovery".into()))),
-            Ok(Ok((conn, false))) => Ok(conn),
+            Ok(Ok((_, true))) if !only_reads => {
+                Err(DbError::ReadOnly(sqlx::Error::Protocol("pg_is_in_recovery".into())))
+            }
+            Ok(Ok((conn, _))) => Ok(conn),
             // A refused login, a missing database, too many connections: in every case the database cannot be reached.
             Ok(Err(error)) => Err(DbError::Unreachable(error)),
             Err(_) => Err(DbError::Unreachable(silent(CONNECT))),

@@ -42,8 +42,10 @@ pub(in crate::platform::db) struct Target(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     hosts: Vec<PgConnectOptions>,
-    /// The host that accepted writes last.
+    /// The host that was connected to last.
     current: AtomicUsize,
+    /// Whether nothing is written there, so that a standby will do.
+    only_reads: bool,
     /// Whether a pooler gives each transaction another connection.
     is_pooled: bool,
 }
@@ -53,15 +55,19 @@ struct Inner {
 ///
 /// # Errors
 /// `invalid`.
-pub(crate) fn parse(url: &str) -> Result<(Vec<PgConnectOptions>, bool)> {
+fn parse(url: &str, only_reads: bool) -> Result<(Vec<PgConnectOptions>, bool)> {
     let bad = || Error::invalid("/database_url", "must be postgres://user:password@host/database");
-    let (urls, is_pooled) = single_urls(url)?;
+    let (urls, is_pooled) = urls_of_hosts(url, only_reads)?;
     let hosts = urls.iter().map(|url| url.as_str().parse().map_err(|_| bad())).collect::<Result<_>>()?;
     Ok((hosts, is_pooled))
 }
 
-/// Returns a URL for each host, with what only this program understands left out.
+/// Returns a URL for each host of a database that is written to, with what only this program understands left out.
 pub(crate) fn single_urls(url: &str) -> Result<(Vec<Url>, bool)> {
+    urls_of_hosts(url, false)
+}
+
+fn urls_of_hosts(url: &str, only_reads: bool) -> Result<(Vec<Url>, bool)> {
     let bad = |rule: &str| Error::invalid("/database_url", rule.to_owned());
     let form = "must be postgres://user:password@host/database";
     let (scheme, rest) = url.split_once("://").ok_or_else(|| bad(form))?;
@@ -79,8 +85,10 @@ pub(crate) fn single_urls(url: &str) -> Result<(Vec<Url>, bool)> {
         kept.set_query(None);
         for (key, value) in url.query_pairs() {
             match (&*key, &*value) {
-                // A host that does not accept writes is never used.
+                // Where there is something to write, a host that does not accept writes is never used.
                 ("target_session_attrs", "any" | "read-write" | "primary") => {}
+                ("target_session_attrs", "read-only" | "standby" | "prefer-standby") if only_reads => {}
+                ("target_session_attrs", _) if only_reads => return Err(bad("target_session_attrs must be any")),
                 ("target_session_attrs", _) => return Err(bad("target_session_attrs must be read-write")),
                 ("pooler", "transaction") => is_pooled = true,
                 ("pooler", _) => return Err(bad("pooler must be transaction")),
@@ -100,16 +108,16 @@ pub(crate) fn single_urls(url: &str) -> Result<(Vec<Url>, bool)> {
 }
 
 impl Target {
-    /// Reads a URL. `prepare` completes the options of each host.
-    pub fn new(url: &str, prepare: impl Fn(PgConnectOptions) -> PgConnectOptions) -> Result<Self> {
-        let (hosts, is_pooled) = parse(url)?;
+    /// Reads a URL. `prepare` completes the options of each host. `only_reads` says that a standby will do.
+    pub fn new(url: &str, only_reads: bool, prepare: impl Fn(PgConnectOptions) -> PgConnectOptions) -> Result<Self> {
+        let (hosts, is_pooled) = parse(url, only_reads)?;
         let prepare = |options| {
             let options = prepare(options);
             // Poolers refuse to start with settings that they do not know.
             if is_pooled { options.statement_cache_capacity(0).extra_float_digits(None) } else { options }
         };
         let hosts = hosts.into_iter().map(prepare).collect();
-        Ok(Self(Arc::new(Inner { hosts, current: AtomicUsize::new(0), is_pooled })))
+        Ok(Self(Arc::new(Inner { hosts, current: AtomicUsize::new(0), only_reads, is_pooled })))
     }
 
     /// Returns whether a pooler gives each transaction another connection: nothing lasts longer than a transaction then.
@@ -172,7 +180,7 @@ impl Target {
         if broken { Err(Error::invalid("/database_pooler", format!("is not set, and {POOLER}"))) } else { Ok(()) }
     }
 
-    /// Connects to the host that accepts writes: that of the last time first, and the others when it refuses or hesitates.
+    /// Connects to the host that accepts writes, or to any where nothing is written: that of the last time first, and the others when it refuses or hesitates.
     pub(super) async fn connect(&self, limits: Option<Limits>) -> std::result::Result<PgConn, DbError> {
         let hosts = &self.0.hosts;
         let first = self.0.current.load(Ordering::Relaxed);
@@ -180,7 +188,7 @@ impl Target {
         let mut tries = FuturesUnordered::new();
         let mut refused = None;
         let attempt = async |index: usize| match hosts.get(index) {
-            Some(host) => (index, PgConn::connect_to(host, self.is_pooled(), limits).await),
+            Some(host) => (index, PgConn::connect_to(host, self.is_pooled(), self.0.only_reads, limits).await),
             None => (index, Err(DbError::Unreachable(sqlx::Error::PoolClosed))),
         };
         loop {
@@ -195,7 +203,8 @@ impl Target {
                     Ok(Some((index, Ok(conn)))) => {
                         if self.0.current.swap(index, Ordering::Relaxed) != index {
                             let host = hosts.get(index).map(PgConnectOptions::get_host);
-                            tracing::info!(host, "the database's writes go to another host");
+                            let only_reads = self.0.only_reads;
+                            tracing::info!(host, only_reads, "another host of the database is used");
                         }
                         return Ok(conn);
                     }
@@ -220,7 +229,7 @@ impl Target {
 
 /// Connects to the host that accepts writes, without any limit or pool: for tools.
 pub(crate) async fn connect_plain(url: &str) -> Result<sqlx::PgConnection> {
-    let (hosts, _) = parse(url)?;
+    let (hosts, _) = parse(url, false)?;
     let mut failed = None;
     for host in hosts {
         let tried = async {
@@ -258,13 +267,15 @@ mod tests {
         );
         assert!(is_pooled);
         for one in ["postgres://h/d", "postgres:///d?host=/run/postgresql", "postgres://u@h:1/d?options=-c%20a%3D1"] {
-            let (hosts, is_pooled) = parse(one).unwrap();
+            let (hosts, is_pooled) = parse(one, false).unwrap();
             assert!(hosts.len() == 1 && !is_pooled, "{one}");
         }
         for bad in
             ["postgres", "postgres://a:b:c/d", "postgres://a,b:x/d", "postgres://h/d?target_session_attrs=standby"]
         {
-            assert!(parse(bad).is_err(), "{bad}");
+            assert!(parse(bad, false).is_err(), "{bad}");
         }
+        let standby = "postgres://h/d?target_session_attrs=prefer-standby";
+        assert!(parse(standby, true).is_ok() && parse(standby, false).is_err());
     }
 }
