@@ -18,7 +18,7 @@ use marketplace_core::{
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
-    moves::{AssignLine, PlainLine, SnoozeLine, assignee},
+    moves::{AssignLine, Assignee, PlainLine, SnoozeLine, assignee},
     open,
 };
 use crate::{
@@ -418,7 +418,7 @@ trait Placing {
 
 struct Plainly(Triage);
 struct Snoozing(Option<AheadOrNow>);
-struct Assigning(Option<Option<UserId>>);
+struct Assigning(Option<Assignee>);
 
 impl Placing for Plainly {
     type Line = PlainLine;

@@ -43,18 +43,23 @@ pub(super) struct AssignLine {
 
 impl AssignLine {
     /// Returns to whom, `flag` unless the line says it.
-    pub async fn to(&self, api: &Connection, flag: Option<Option<UserId>>) -> Outcome<Option<UserId>> {
-        match &self.to {
-            Some(to) => assignee(api, to).await,
-            None => flag.ok_or_else(|| Failure::usage("it is not said to whom", "add --to WHO")),
-        }
+    pub async fn to(&self, api: &Connection, flag: Option<Assignee>) -> Outcome<Option<UserId>> {
+        let to = match &self.to {
+            Some(to) => Some(assignee(api, to).await?),
+            None => flag,
+        };
+        to.map(|to| to.0).ok_or_else(|| Failure::usage("it is not said to whom", "add --to WHO"))
     }
 }
 
+/// To whom a case is assigned: a colleague, or nobody.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Assignee(pub Option<UserId>);
+
 /// Returns whom a text names: `nobody`, me, an address, an id or a name.
-pub(super) async fn assignee(api: &Connection, text: &str) -> Outcome<Option<UserId>> {
+pub(super) async fn assignee(api: &Connection, text: &str) -> Outcome<Assignee> {
     match text.trim() {
-        "nobody" => Ok(None),
-        who => colleague(api, who).await.map(Some),
+        "nobody" => Ok(Assignee(None)),
+        who => colleague(api, who).await.map(|who| Assignee(Some(who))),
     }
 }

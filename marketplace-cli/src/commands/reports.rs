@@ -15,7 +15,7 @@ use marketplace_core::{
 };
 use serde::Deserialize;
 
-use super::moves::{AssignLine, PlainLine, SnoozeLine, assignee};
+use super::moves::{AssignLine, Assignee, PlainLine, SnoozeLine, assignee};
 use crate::{
     args::{AheadOrNow, BatchArgs, ChangeArgs, Format, Range, ahead_or_now, one_of},
     change::Care,
@@ -416,7 +416,7 @@ async fn assign(context: &Context, to: Option<&str>, plain: &Plain) -> Outcome {
     let api = context.connect_to_change::<ReportCase>(batch, change).await?;
     let to = match to {
         Some(to) => assignee(&api, to).await?,
-        None => None,
+        None => Assignee(None),
     };
     let describe = async |id: CaseId| Ok(id.to_string());
     let apply = async |id: CaseId, line: AssignLine| -> Outcome<Changed<ReportCase>> {
