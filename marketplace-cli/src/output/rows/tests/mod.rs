@@ -189,9 +189,9 @@ fn whoever_did_something_is_named_for_people() {
         view.people.learn(vec![(Principal(id.clone()), "Lea Ortiz".into())]);
         let output = Output::memory(format, fields, view);
         if is_list {
-            output.list().page(std::slice::from_ref(&row)).unwrap()
+            output.list().page(std::slice::from_ref(&row)).unwrap();
         } else {
-            output.item(&row).unwrap()
+            output.item(&row).unwrap();
         }
         output.written()
     };
