@@ -343,7 +343,7 @@ pub(super) async fn of_category(conn: &mut Conn<'_>, category: Category, limit: 
 /// Returns how many services are of a category, in any state, up to a limit.
 pub(super) async fn count_of_category(conn: &mut Conn<'_>, category: Category, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64,
-        "SELECT count(*) FROM (SELECT 1 FROM services WHERE category = $1 LIMIT ($2 + 0)) AS s", category, limit)?)
+        "SELECT count(*) FROM (SELECT 1 FROM services WHERE category = $1 LIMIT ($2 + 0)) AS capped", category, limit)?)
 }
 
 /// Stores another category of a service, with the text by which it is found.

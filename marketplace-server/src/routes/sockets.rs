@@ -72,6 +72,7 @@ pub(crate) struct Opening {
 /// | `read {thread_id, user_id, seq, cursor}` | one of the two has read so far |
 /// | `thread {thread, cursor}` | opened, closed or reopened |
 /// | `job {job, cursor}` | begun or moved |
+/// | `notification {notification, unread, cursor}` | something that concerns this person, and how much of it is unread |
 /// | `typing {thread_id, user_id}` | the other one is writing |
 /// | `ack {thread_id, client_msg_id, seq, message_id}` | a message is stored |
 /// | `error {code, detail, thread_id?, client_msg_id?, errors?, current?}` | a frame came to nothing |

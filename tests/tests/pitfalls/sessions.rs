@@ -270,6 +270,7 @@ async fn every_route_asks_who_is_calling(engine: Engine) {
                 "cancel" | "close" | "remove" => json!({ "reason": "other" }),
                 "snooze" => json!({ "until": "2099-01-01T00:00:00Z" }),
                 "test" if path.contains("/rules/") => json!({ "kind": "words", "value": "scam" }),
+                "merge" => json!({ "into": "photography" }),
                 "categories" => json!({ "key": "drones", "names": { "en": "Drones" } }),
                 "webhooks" => json!({ "url": "https://hooks.example", "kinds": ["job.changed"] }),
                 "redeliver" => json!({ "since": "2026-01-01T00:00:00Z" }),

@@ -22,9 +22,8 @@ use super::{
 async fn with_photos(system: &System) -> ServiceId {
     let id = ServiceId(system::service_id(0));
     for (place, alt) in [(1, "The tap"), (2, "")] {
-        services::put_photo(&system.user(0, Role::Worker), id, place, alt, world::picture(FileKind::Document))
-            .await
-            .unwrap();
+        let photo = world::picture_of(FileKind::Document, (320, 240));
+        services::put_photo(&system.user(0, Role::Worker), id, place, alt, photo).await.unwrap();
     }
     id
 }

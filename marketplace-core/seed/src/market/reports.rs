@@ -165,7 +165,8 @@ async fn candidates(app: &App, wanted: u64) -> Result<Vec<Candidate>> {
         each)?;
     drop(reader);
     let mut all = Vec::new();
-    let clients: Vec<Uuid> = said.iter().map(|row| row.1).collect();
+    // Each with a time at which they were there.
+    let clients: Vec<(Uuid, Timestamp)> = said.iter().map(|row| (row.1, row.7)).collect();
     for (at, (thread, client, worker, message, sender, seq, text, written)) in said.into_iter().enumerate() {
         let (subject, reporter) = (sender, if sender == client { worker } else { client });
         let said = ReportedMessage { seq, sender_id: Some(UserId(sender)), content: text.clone(), at: written };
@@ -178,9 +179,10 @@ async fn candidates(app: &App, wanted: u64) -> Result<Vec<Candidate>> {
         let (subject, reporter) = (UserId(subject), UserId(reporter));
         all.push(Candidate { kind, id, thread, subject, reporter, content, at: written });
     }
-    for ((id, worker, title, text, at), client) in offered.into_iter().zip(clients.iter().cycle()) {
+    for ((id, worker, title, text, at), (client, there)) in offered.into_iter().zip(clients.iter().cycle()) {
         let content = ReportedContent { title: Some(title), text, ..ReportedContent::default() };
         let (subject, reporter) = (UserId(worker), UserId(*client));
+        let at = at.max(*there);
         all.push(Candidate { kind: ReportTarget::Service, id, thread: None, subject, reporter, content, at });
     }
     for (id, author, subject, rating, text, at) in reviewed {

@@ -68,7 +68,7 @@ pub const HOME: Action = Action::new(&Spec {
 
 actions! {
     CREATE, "create-rule", "n", "new", 1, Some(Permission::UsersAdmin), "Make a rule, or see what it would have caught in the last 30 days";
-    TRY, "try-rule", "t", "try", 2, Some(Permission::UsersAdmin), "What the rule would have caught in the last 30 days; Enter opens what was caught";
+    TRY, "try-rule", "t", "try", 2, Some(Permission::UsersAdmin), "What the rule would have caught in 30 days; Enter opens it";
     SWITCH, "switch-rule", "s", "off/on", 3, Some(Permission::UsersAdmin), "Let the rule (or the marked ones) rest, or hold again";
     CHANGE, "change-rule", "c", "change", 4, Some(Permission::UsersAdmin), "Change what it does, where, and as what it reports";
     DELETE, "delete-rule", "D", "delete", 5, Some(Permission::UsersAdmin), "Take the rule (or the marked ones) away";
@@ -143,8 +143,13 @@ const KINDS: [(char, RuleKind, &str); 4] = [
 /// What rules do, each with its letter.
 const DOES: [(char, RuleAction); 2] = [('R', RuleAction::Report), ('F', RuleAction::Refuse)];
 /// Where rules look, each with its letter.
-const PLACES: [(char, RulePlace); 4] =
-    [('m', RulePlace::Messages), ('s', RulePlace::Services), ('v', RulePlace::Reviews), ('p', RulePlace::Profiles)];
+const PLACES: [(char, RulePlace); RulePlace::ALL.len()] = [
+    ('m', RulePlace::Messages),
+    ('s', RulePlace::Services),
+    ('v', RulePlace::Reviews),
+    ('p', RulePlace::Profiles),
+    ('o', RulePlace::Offers),
+];
 
 /// The intent of a form.
 enum Intent {
@@ -227,13 +232,11 @@ impl Rules {
     fn ask_for_new(kind: RuleKind, ctx: &mut Ctx) {
         let usual = NewRule::new(kind, "");
         let action = if is_of_texts(kind) { RuleAction::Report } else { RuleAction::Refuse };
-        let places: &[RulePlace] =
-            if kind == RuleKind::ContactDetails { &[RulePlace::Messages] } else { RulePlace::ALL };
         let mut choices = Self::choices(kind);
         // Nobody should let a rule loose that they have not seen at work.
         let trial = choices.len();
         choices.push(Choice { key: 't', label: "only try it: what would it have caught?".into(), template: "" });
-        let mut picked = Self::picked(kind, action, places);
+        let mut picked = Self::picked(kind, action, RulePlace::ALL);
         picked.push(trial);
         let label = KINDS.iter().find(|(_, known, _)| *known == usual.kind).map_or("value", |(.., label)| label);
         let form = Form::new(format!("New rule · {}", text::words(kind.as_str())))

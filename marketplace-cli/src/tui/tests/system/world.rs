@@ -572,7 +572,11 @@ impl World {
 
 /// A picture that looks like something: a card with a frame, or a face.
 pub fn picture(kind: FileKind) -> Vec<u8> {
-    let (width, height) = if kind == FileKind::Document { (160_u32, 100_u32) } else { (100, 120) };
+    picture_of(kind, if kind == FileKind::Document { (160, 100) } else { (100, 120) })
+}
+
+/// The same in another size, in pixels.
+pub fn picture_of(kind: FileKind, (width, height): (u32, u32)) -> Vec<u8> {
     let image = image::RgbImage::from_fn(width, height, |x, y| {
         let (dx, dy) = (i64::from(x) - i64::from(width / 2), i64::from(y) - i64::from(height / 2));
         let frame = x < 4 || y < 4 || x > width - 5 || y > height - 5;
