@@ -47,7 +47,8 @@ async fn no_case_is_decided_twice_and_none_gets_stuck() {
             reviewers.push(test.actor(Role::Support).await);
         }
         let decided: Arc<Mutex<HashMap<AttemptId, usize>>> = Arc::default();
-        for round in 0..20_u64 {
+        // While a loaded machine does not answer, nobody gets on with it.
+        for round in 0..300_u64 {
             let open =
                 kyc::list(&test.app().by(&operator()), &KycFilter::default(), &PageRequest::first(1)).await.unwrap();
             if open.items.is_empty() {
@@ -79,6 +80,7 @@ async fn no_case_is_decided_twice_and_none_gets_stuck() {
                 }
             });
             join_all(tasks).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
             test.advance(CLAIM);
         }
         for id in ids {
