@@ -46,7 +46,10 @@ pub struct ComponentState {
 
 /// The states of all components; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Health(Arc<[Slot; Component::ALL.len()]>);
+pub struct Health {
+    slots: Arc<[Slot; Component::ALL.len()]>,
+    is_quiet: bool,
+}
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -57,13 +60,20 @@ struct Slot {
 }
 
 impl Health {
+    /// Returns a record that nobody is told of, for something whose state is recorded by others.
+    pub(crate) fn quiet() -> Self {
+        Self { is_quiet: true, ..Self::default() }
+    }
+
     /// Records a use that succeeded.
     pub fn succeeded(&self, component: Component) {
         let Some(slot) = self.slot(component) else { return };
         if slot.is_failing.load(Ordering::Relaxed) && slot.is_failing.swap(false, Ordering::Relaxed) {
             let failures = slot.failures.load(Ordering::Relaxed);
             slot.recoveries.fetch_add(1, Ordering::Relaxed);
-            tracing::info!(%component, failures, "the component works again");
+            if !self.is_quiet {
+                tracing::info!(%component, failures, "the component works again");
+            }
         }
     }
 
@@ -73,7 +83,7 @@ impl Health {
         slot.failures.fetch_add(1, Ordering::Relaxed);
         let reason = reason.to_string();
         slot.reason.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&reason);
-        if !slot.is_failing.swap(true, Ordering::Relaxed) {
+        if !slot.is_failing.swap(true, Ordering::Relaxed) && !self.is_quiet {
             tracing::error!(%component, reason, "the component fails; what does not need it goes on");
         }
     }
@@ -108,11 +118,11 @@ impl Health {
                 .then(|| slot.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()),
             failures: slot.failures.load(Ordering::Relaxed),
         };
-        Component::ALL.iter().zip(self.0.iter()).map(state).collect()
+        Component::ALL.iter().zip(self.slots.iter()).map(state).collect()
     }
 
     fn slot(&self, component: Component) -> Option<&Slot> {
-        self.0.get(component as usize)
+        self.slots.get(component as usize)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use marketplace_tests::{Cluster, Http, Market, Redis, Server, server::ROOMY};
+use marketplace_tests::{Cluster, Http, Market, Redis, Server, Wire, cli::Cli, server::ROOMY};
 use serde_json::Value;
 
 use crate::{
@@ -33,7 +33,9 @@ async fn lists_come_from_a_replica_that_lags_little_and_nobody_misses_what_they_
     let mut standby = cluster.standby().await;
     delay(&standby, "ALTER SYSTEM SET recovery_min_apply_delay = '2s'").await;
     let (_, name) = market.app.database.url.rsplit_once('/').unwrap();
-    let replica = format!("{}/{name}", standby.url().rsplit_once('/').unwrap().0);
+    let at_standby = |name: &str| format!("{}/{name}", standby.url().rsplit_once('/').unwrap().0);
+    let (wire, replica) = Wire::to_url(&at_standby(name)).await;
+    let not_its_replica = at_standby("postgres");
     market.app.kill();
     market.app.set("DATABASE_READ_URL", &replica);
     market.app.set("REDIS_URL", &redis.url());
@@ -82,6 +84,18 @@ async fn lists_come_from_a_replica_that_lags_little_and_nobody_misses_what_they_
     delay(&standby, "ALTER SYSTEM RESET recovery_min_apply_delay").await;
     component_is(&market.app, "replica", true).await;
 
+    // One that freezes holds nobody up for long, and fails nobody.
+    wire.silence();
+    let frozen = Instant::now();
+    while frozen.elapsed() < Duration::from_secs(4) {
+        let begun = Instant::now();
+        nobody.get("/v1/services").await.ok();
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    }
+    component_is(&market.app, "replica", false).await;
+    wire.speak();
+    component_is(&market.app, "replica", true).await;
+
     // One that goes away is missed by nobody, also by those who are reading.
     let reading = tokio::spawn({
         let nobody = market.app.as_nobody();
@@ -99,5 +113,19 @@ async fn lists_come_from_a_replica_that_lags_little_and_nobody_misses_what_they_
     nobody.get("/readyz").await.ok();
     standby.come_back().await;
     component_is(&market.app, "replica", true).await;
-    assert!(changes_of(&market.app, "replica") <= 8, "a line for each change of state, of two servers");
+    assert!(changes_of(&market.app, "replica") <= 12, "a line for each change of state, of two servers");
+    assert_eq!(changes_of(&market.app, "database"), 0, "the database itself never failed");
+
+    // The doctor looks at it, and knows another database of the same server from it.
+    for (url, verdict) in [(&replica, "ok"), (&not_its_replica, "failed")] {
+        market.app.set("DATABASE_READ_URL", url);
+        let said = Cli::direct(&market.app).run(&["doctor"]).await.stdout;
+        let rows = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let row = rows.into_iter().find(|row| row["name"] == "replica").expect("a row about the replica");
+        assert_eq!(row["status"], verdict, "{row}");
+    }
+    // No server tells at its end that what it closed itself is away.
+    let before = changes_of(&market.app, "replica");
+    market.app.stop().await;
+    assert_eq!(changes_of(&market.app, "replica"), before);
 }

@@ -39,6 +39,11 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         Err(error) => return vec![Finding::error(NAME, &error)],
     };
     let mut found = vec![Finding::of(NAME, db.ping().await.map(|()| format!("{url} answers")))];
+    if let Some(url) = config.database_read_url() {
+        let lag = db.replica_lag(&url).await;
+        let said = lag.map(|lag| format!("{url} answers, {} bytes behind", lag.unwrap_or_default()));
+        found.push(Finding::of("replica", said));
+    }
     found.extend(integrity(&db).await);
     let mut schema = schema(&db).await;
     if schema.status == Verdict::Ok

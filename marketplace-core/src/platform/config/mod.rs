@@ -190,10 +190,13 @@ impl Config {
         if self.database_pooler.as_deref().is_some_and(|pooler| pooler != "transaction") {
             return bad("database_pooler", "must be transaction, or left away");
         }
-        if let Some(replica) = &self.database_read_url
-            && !(replica.expose().starts_with("postgres") && url.expose().starts_with("postgres"))
-        {
-            return bad("database_read_url", "must be postgres://user:password@host/database, as database_url");
+        if let Some(replica) = &self.database_read_url {
+            if !replica.expose().starts_with("postgres") {
+                return bad("database_read_url", "must be postgres://user:password@host/database");
+            }
+            if !url.expose().starts_with("postgres") {
+                return bad("database_read_url", "is of use only where database_url names a PostgreSQL");
+            }
         }
         if !(1..=4).contains(&self.database_read_max_lag_seconds) {
             return bad("database_read_max_lag_seconds", "must be from 1 to 4");

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    fmt::Write,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -178,11 +177,15 @@ impl DbError {
     /// Returns the error with all its causes, for the log.
     pub(super) fn in_full(&self) -> String {
         let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            // Writing to a String cannot fail.
-            let _ = write!(text, ": {error}");
-            cause = error.source();
+        let mut next = std::error::Error::source(self);
+        while let Some(error) = next {
+            let cause = error.to_string();
+            // Some errors say what their cause says.
+            if !text.ends_with(&cause) {
+                text.push_str(": ");
+                text.push_str(&cause);
+            }
+            next = error.source();
         }
         text
     }

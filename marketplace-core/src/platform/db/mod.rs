@@ -74,6 +74,7 @@ use crate::{
     },
     platform::{
         cluster::Cluster,
+        config::Secret,
         folders::make_private_folder,
         health::{Component, Health},
         limiter::Key,
@@ -281,9 +282,8 @@ impl Db {
     ) -> Result<Self> {
         if let Inner::Postgres { apart, .. } = &self.0 {
             let prepare = |to| prepared(to, options.slow);
-            let replica = postgres::Replica::follow(replica, options.connections, apart.clone(), &self.2, prepare)?;
-            replica.share(cluster);
-            self.3 = Some(replica);
+            let with = (cluster, &self.2);
+            self.3 = Some(postgres::Replica::follow(replica, options.connections, apart.clone(), with, prepare)?);
         }
         Ok(self)
     }
@@ -325,6 +325,19 @@ impl Db {
         })
     }
 
+    /// Returns how many bytes a replica lags behind, for operators; `None` on SQLite.
+    ///
+    /// # Errors
+    /// `invalid` for an invalid URL; `unavailable` when it cannot be reached, and for what is no replica of this database.
+    pub(crate) async fn replica_lag(&self, url: &Secret) -> Result<Option<u64>> {
+        match &self.0 {
+            Inner::Postgres { apart, .. } => {
+                postgres::Replica::examine(url, apart, |options| prepared(options, None)).await.map(Some)
+            }
+            Inner::Sqlite { .. } => Ok(None),
+        }
+    }
+
     /// Returns whether there is a replica, in use or not.
     pub fn has_replica(&self) -> bool {
         self.3.is_some()
@@ -337,12 +350,9 @@ impl Db {
         F: for<'a> FnOnce(&'a mut Conn<'_>) -> BoxFuture<'a, Result<T>> + Clone,
     {
         if let Some(replica) = &self.3
-            && let Some(lease) = replica.acquire().await
+            && let Some(outcome) = replica.read(read.clone()).await
         {
-            match read.clone()(&mut Reader::Pg(lease).conn()).await {
-                Err(error) if postgres::may_be_its_fault(&error) => replica.failed(&error.to_string()),
-                outcome => return outcome,
-            }
+            return outcome;
         }
         let mut reader = self.read().await?;
         read(&mut reader.conn()).await

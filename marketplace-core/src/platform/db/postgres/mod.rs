@@ -32,7 +32,6 @@ pub(super) use pool::Pool;
 pub(super) use prober::Prober;
 pub(super) use replica::Replica;
 pub use replica::ReplicaOptions;
-pub(super) use replica::may_be_its_fault;
 pub(super) use target::Target;
 pub(crate) use target::{connect_plain, single_urls};
 

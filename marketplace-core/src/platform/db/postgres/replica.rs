@@ -10,28 +10,33 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     sync::{
-        Arc, OnceLock, Weak,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use moka::sync::Cache;
-use sqlx::Row;
-use tokio::time::{Instant, sleep, timeout};
+use sqlx::{Row, postgres::PgConnectOptions};
+use tokio::{
+    task::AbortHandle,
+    time::{Instant, sleep, timeout},
+};
 
-use super::{Limits, PgLease, Pool, Prober, Target};
+use super::{Limits, Pool, Prober, Target};
 use crate::{
     base::{
         call_context::{self, Reader},
-        error::{Error, Result},
+        error::{Error, ErrorCode, Result},
         ids::UserId,
     },
     platform::{
         cluster::Cluster,
         config::Secret,
-        db::DbError,
+        db::{Conn, DbError, error::opening},
         health::{Component, Health},
         load::PoolLoad,
     },
@@ -43,13 +48,19 @@ const OWN: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Pause between two measurements.
 const SAMPLE: Duration = Duration::from_millis(250);
+/// Time limit of a read; after it the primary is read. What is read there takes some milliseconds.
+const READ: Duration = Duration::from_secs(2);
 /// Time limit of one reading of a position.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Number of positions that are remembered: more than those of the longest lag that may be allowed.
 const SAMPLES: usize = 64;
-/// The cluster that a server belongs to, and the position in its log: on a primary what is flushed, on a standby what is replayed.
-const POSITION: &str = "SELECT (SELECT system_identifier FROM pg_control_system())::text, \
+/// The cluster and the database, and the position in the log: on a primary what is flushed, on a standby what is replayed.
+const POSITION: &str = "SELECT (SELECT system_identifier FROM pg_control_system()) || ':' || \
+    (SELECT oid FROM pg_database WHERE datname = current_database()), \
     ((CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END) - '0/0'::pg_lsn)::text";
+
+/// What is wrong about a server that has other things, or the same ones from elsewhere.
+const NO_REPLICA: &str = "it is no physical replica of the database that database_url names";
 
 /// Where a replica is, and how far it may lag.
 #[derive(Clone, Debug)]
@@ -62,7 +73,7 @@ pub struct ReplicaOptions {
 
 /// A replica; see the [module](self). Cheap to clone.
 #[derive(Clone, Debug)]
-pub(in crate::platform::db) struct Replica(Arc<Inner>);
+pub(in crate::platform::db) struct Replica(Arc<Inner>, AbortHandle);
 
 #[derive(Debug)]
 struct Inner {
@@ -71,18 +82,18 @@ struct Inner {
     born: Instant,
     /// Milliseconds from `born` to the time of which everything committed can be read on the replica; 0 for none.
     level: AtomicU64,
-    /// Accounts that wrote something here a short time ago, and when.
-    wrote: Cache<UserId, Instant>,
-    cluster: OnceLock<Cluster>,
+    /// Accounts that wrote something here a short time ago, and when that was announced to other servers.
+    wrote: Cache<UserId, Option<Instant>>,
+    cluster: Cluster,
     health: Health,
 }
 
-/// The name of a server's cluster, and a position in its log.
+/// The names of a cluster and a database, and a position in the log.
 type Position = (String, u64);
 
 impl Replica {
-    /// Creates at most so many connections to a replica, when they are needed, and starts to measure how far it lags behind the server of `primary`. Does not
-    /// wait for it.
+    /// Opens at most so many connections to a replica, each when it is needed, and starts to measure how far it lags behind the
+    /// server of `primary`. Through `cluster`, servers tell each other who wrote something.
     ///
     /// # Errors
     /// `invalid` for an invalid URL.
@@ -90,57 +101,82 @@ impl Replica {
         options: &ReplicaOptions,
         connections: u32,
         primary: Pool,
-        health: &Health,
-        prepare: impl Fn(sqlx::postgres::PgConnectOptions) -> sqlx::postgres::PgConnectOptions,
+        (cluster, health): (&Cluster, &Health),
+        prepare: impl Fn(PgConnectOptions) -> PgConnectOptions,
     ) -> Result<Self> {
         let target = Target::new(options.url.expose(), true, prepare)?;
         // Its health is not the database's.
-        let pool = Pool::new(target, Limits::USUAL, connections, Prober::default(), Health::default());
+        let pool = Pool::new(target, Limits::USUAL, connections, Prober::default(), Health::quiet());
         let inner = Arc::new(Inner {
             pool,
             max_lag: options.max_lag,
             born: Instant::now(),
             level: AtomicU64::new(0),
             wrote: Cache::builder().time_to_live(OWN + AGAIN).build(),
-            cluster: OnceLock::new(),
+            cluster: cluster.clone(),
             health: health.clone(),
         });
-        tokio::spawn(measure(Arc::downgrade(&inner), primary));
-        Ok(Self(inner))
+        let measuring = tokio::spawn(measure(Arc::downgrade(&inner), primary));
+        Ok(Self(inner, measuring.abort_handle()))
     }
 
-    /// Announces to other servers who wrote something, and asks them.
-    pub fn share(&self, cluster: &Cluster) {
-        // Once, when the program starts.
-        let _ = self.0.cluster.set(cluster.clone());
+    /// Returns how many bytes of the log of `primary` the replica at a URL has not replayed.
+    ///
+    /// # Errors
+    /// `invalid` for an invalid URL; `unavailable` when one of them cannot be reached, and for what is no replica of it.
+    pub async fn examine(
+        url: &Secret,
+        primary: &Pool,
+        prepare: impl Fn(PgConnectOptions) -> PgConnectOptions,
+    ) -> Result<u64> {
+        let target = Target::new(url.expose(), true, prepare)?;
+        let place = target.place();
+        let pool = Pool::new(target, Limits::USUAL, 1, Prober::default(), Health::quiet());
+        let (of, at) = position(primary).await?;
+        let replica = position(&pool).await.map_err(|error| opening(&place, error));
+        pool.close().await;
+        match replica? {
+            (found, replayed) if found == of => Ok(at.saturating_sub(replayed)),
+            _ => Err(Error::unavailable(format!("the replica at {place} cannot be used"), NO_REPLICA)),
+        }
     }
 
-    /// Borrows a connection to the replica, unless it lags, is away, or the caller wrote something a short time ago.
-    pub async fn acquire(&self) -> Option<PgLease> {
+    /// Returns what `read` does on the replica; `None` when the primary has to be read: because the replica lags, is away, does
+    /// not answer in time or fails, or because the caller wrote something a short time ago.
+    pub async fn read<T, F>(&self, read: F) -> Option<Result<T>>
+    where
+        F: for<'a> FnOnce(&'a mut Conn<'_>) -> BoxFuture<'a, Result<T>>,
+    {
         if !self.0.is_level() || self.is_writer().await {
             return None;
         }
-        self.0.pool.acquire_to_read().await.inspect_err(|error| self.failed(&error.in_full())).ok()
-    }
-
-    /// Leaves the replica out until its next measurement.
-    pub fn failed(&self, why: &str) {
-        self.0.level.store(0, Ordering::Relaxed);
-        self.0.health.failed(Component::Replica, why);
+        let reading = async {
+            let mut lease = self.0.pool.acquire_to_read().await?;
+            read(&mut Conn::Pg(&mut lease)).await
+        };
+        match timeout(READ, reading).await {
+            Ok(Err(error)) if error.code() == ErrorCode::Unavailable => self.0.leave_out(error),
+            // Too much to do there, or a query that a standby has to cancel.
+            Ok(Err(error)) if matches!(error.code(), ErrorCode::Busy | ErrorCode::Internal) => {}
+            Ok(outcome) => return Some(outcome),
+            Err(_) => self.0.leave_out(format!("no answer within {} s", READ.as_secs())),
+        }
+        None
     }
 
     /// Records that an account committed something, before it is told so.
     pub async fn wrote(&self, account: Option<UserId>) {
         let Some(account) = account else { return };
         let now = Instant::now();
-        let is_new = self.0.wrote.get(&account).is_none_or(|at| now - at >= AGAIN);
-        if is_new {
-            self.0.wrote.insert(account, now);
-            if let Some(remote) = self.0.cluster.get().and_then(Cluster::remote) {
-                // While others cannot be told, they cannot ask either, and read the primary.
-                let _ = remote.mark(&key(account), OWN + AGAIN).await;
-            }
+        if self.0.wrote.get(&account).flatten().is_some_and(|told| now - told < AGAIN) {
+            return;
         }
+        let told = match self.0.cluster.remote() {
+            // While a server cannot tell, the others usually cannot ask either, and read the primary.
+            Some(remote) => remote.mark(&key(account), OWN + AGAIN).await.is_ok(),
+            None => true,
+        };
+        self.0.wrote.insert(account, told.then_some(now));
     }
 
     /// Returns whether the caller wrote something a short time ago, as far as it is known.
@@ -154,7 +190,7 @@ impl Replica {
         if self.0.wrote.contains_key(&account) {
             return true;
         }
-        match self.0.cluster.get().and_then(Cluster::remote) {
+        match self.0.cluster.remote() {
             Some(remote) => remote.is_marked(&key(account)).await.unwrap_or(true),
             None => false,
         }
@@ -167,6 +203,7 @@ impl Replica {
 
     /// Closes its connections.
     pub async fn close(&self) {
+        self.1.abort();
         self.0.pool.close().await;
     }
 }
@@ -184,6 +221,12 @@ impl Inner {
     fn lag(&self) -> Option<Duration> {
         let level = self.level.load(Ordering::Relaxed);
         (level > 0).then(|| Duration::from_millis(self.since_born(Instant::now()).saturating_sub(level)))
+    }
+
+    /// Leaves it out until the next measurement that reaches it.
+    fn leave_out(&self, why: impl fmt::Display) {
+        self.level.store(0, Ordering::Relaxed);
+        self.health.failed(Component::Replica, why);
     }
 
     fn is_level(&self) -> bool {
@@ -204,13 +247,11 @@ async fn measure(replica: Weak<Inner>, primary: Pool) {
         }
         match position(&inner.pool).await {
             Ok(position) => {
-                let level = samples.reached(&position);
-                match level {
+                match samples.reached(&position) {
                     Ok(Some(at)) => inner.level.store(inner.since_born(at).max(1), Ordering::Relaxed),
                     Ok(None) => {}
                     Err(why) => {
-                        inner.level.store(0, Ordering::Relaxed);
-                        inner.health.failed(Component::Replica, why);
+                        inner.leave_out(why);
                         continue;
                     }
                 }
@@ -221,10 +262,7 @@ async fn measure(replica: Weak<Inner>, primary: Pool) {
                     inner.health.failed(Component::Replica, format!("it lags by {lag}"));
                 }
             }
-            Err(error) => {
-                inner.level.store(0, Ordering::Relaxed);
-                inner.health.failed(Component::Replica, error.in_full());
-            }
+            Err(error) => inner.leave_out(error.in_full()),
         }
     }
 }
@@ -275,7 +313,7 @@ impl Samples {
             return Ok(None);
         }
         if *cluster != self.cluster {
-            return Err("it is no physical replica of the database that database_url names");
+            return Err(NO_REPLICA);
         }
         let count = self.of.iter().take_while(|(_, sample)| sample <= position).count();
         // The last one that was reached stays, in case nothing more is written.
@@ -283,12 +321,6 @@ impl Samples {
         self.of.drain(..count.saturating_sub(1));
         Ok(newest)
     }
-}
-
-/// Returns whether a read that failed on a replica may succeed on the primary.
-pub(in crate::platform::db) fn may_be_its_fault(error: &Error) -> bool {
-    use crate::base::error::ErrorCode::{Busy, Internal, Unavailable};
-    matches!(error.code(), Busy | Internal | Unavailable)
 }
 
 #[cfg(test)]
