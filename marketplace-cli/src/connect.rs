@@ -3,6 +3,7 @@
 use marketplace_core::staff::Connection;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use marketplace_core::{
     actor::{Actor, Operator},
@@ -159,6 +160,16 @@ impl Target {
 /// # Errors
 /// A usage error when both are set, or the file has no token.
 pub fn outside_token() -> Outcome<Option<String>> {
+    // A pipe can be read only once.
+    static READ: OnceLock<Option<String>> = OnceLock::new();
+    if let Some(token) = READ.get() {
+        return Ok(token.clone());
+    }
+    let token = read_outside_token()?;
+    Ok(READ.get_or_init(|| token).clone())
+}
+
+fn read_outside_token() -> Outcome<Option<String>> {
     let variable =
         |name: &str| std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     match (variable("MARKETPLACE_TOKEN"), variable("MARKETPLACE_TOKEN_FILE")) {

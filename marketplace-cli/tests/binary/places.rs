@@ -236,6 +236,12 @@ fn pipes_sockets_and_devices_are_never_waited_for() {
     let listed = within(&place, "users list -o id --config pipe", &[]);
     assert_eq!(out(&listed).trim(), place.users[0], "{}", err(&listed));
     writer.join().unwrap();
+    // A token is read once, however often it is asked for.
+    let at = place.path("pipe");
+    let writer = std::thread::spawn(move || fs::write(at, "mkt_atoken").unwrap());
+    let away = within(&place, "kyc list --api http://127.0.0.1:1", &[("MARKETPLACE_TOKEN_FILE", "pipe")]);
+    assert_eq!(code(&away), 7, "the token was read, and the server is not there: {}", err(&away));
+    writer.join().unwrap();
 }
 
 /// Runs a line with a limit on the size of files, in blocks of 512 bytes: as on a disk that is full in the middle.
@@ -252,10 +258,14 @@ fn a_disk_that_is_full_in_the_middle_leaves_no_half_file() {
     fs::create_dir(place.path("pages")).unwrap();
     let before = below(place.folder.path());
     let ro = "--db 'data/marketplace.db?mode=ro'";
-    for (blocks, line) in [(16, format!("db backup half.bak {ro}")), (4, "man pages".into())] {
+    let rw = "--db data/marketplace.db";
+    for (blocks, line) in
+        [(16, format!("db backup half.bak {ro}")), (200, format!("db backup half.bak {rw}")), (4, "man pages".into())]
+    {
         let failed = limited(&place, blocks, &line);
         assert!(matches!(code(&failed), 1 | 7), "{line}: {}", err(&failed));
         assert!(err(&failed).starts_with("error: "), "{line}: {}", err(&failed));
+        assert!(!err(&failed).contains("goes on by itself"), "{line}: {}", err(&failed));
         let left: Vec<_> = below(place.folder.path()).into_iter().filter(|path| !before.contains(path)).collect();
         assert!(left.iter().all(|path| path.contains("marketplace.db-")), "{line}: {left:?}");
     }

@@ -234,13 +234,23 @@ async fn vacuum_into(from: &SqliteUrl, to: &Path) -> Result<()> {
     let copied = sqlx::query("VACUUM INTO ?").bind(text).execute(&mut conn).await.map_err(DbError::from);
     // Nothing of this connection is needed any more.
     let _ = conn.close().await;
-    match copied {
-        Ok(_) => {}
-        Err(DbError::Storage(advice, error)) => {
-            let text = format!("the database cannot be copied to {}: {advice}", to.display());
-            return Err(Error::unavailable(text, error));
+    if let Err(error) = copied {
+        // What SQLite keeps beside a file that it writes.
+        for beside in ["-journal", "-wal"] {
+            let _ = std::fs::remove_file(format!("{text}{beside}"));
         }
-        Err(error) => return Err(error.into()),
+        return Err(match error {
+            DbError::Storage(advice, error) => {
+                // Nothing goes on by itself here.
+                let advice = advice.split(';').next().unwrap_or(advice);
+                let text = format!(
+                    "the database cannot be copied to {}: {advice}; see that there is room for it, and run it again",
+                    to.display()
+                );
+                Error::unavailable(text, error)
+            }
+            error => error.into(),
+        });
     }
     let mut copy = SqliteConnection::connect_with(&options(to)).await.map_err(DbError::from)?;
     // Whoever opens the copy, under whatever name, opens another database than this one: see `Db::place`. An older

@@ -91,7 +91,9 @@ pub(crate) fn checked(text: &str, settings: &Webhooks) -> Result<Url, FieldError
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
         return Err(wrong("must have no user, no password and no fragment"));
     }
-    if literal(&url).is_some_and(|ip| !is_allowed(ip, &settings.allow_networks)) {
+    let here = || url.domain().is_some_and(|name| name == "localhost" || name.ends_with(".localhost"));
+    let ip = literal(&url).or_else(|| here().then_some(Ipv4Addr::LOCALHOST.into()));
+    if ip.is_some_and(|ip| !is_allowed(ip, &settings.allow_networks)) {
         return Err(wrong("must lead to a public address, or to a network that webhooks.allow_networks names"));
     }
     Ok(url)
@@ -179,6 +181,8 @@ mod tests {
             "https://me@example.org/",
             "https://example.org/#a",
             "https://127.0.0.1/",
+            "https://localhost/",
+            "https://me.LOCALHOST/",
             "https://2130706433/",
             "https://0x7f.1/",
             "https://0177.0.0.1/",
