@@ -35,7 +35,7 @@ impl People {
         names.get(&principal.0).map_or_else(|| id.to_string(), |name| format!("{name} ({id})"))
     }
 
-    /// Says that what is going to be printed has people in it.
+    /// Records that what is going to be printed names people.
     pub fn want(&self) {
         self.0.is_wanted.store(true, Ordering::Relaxed);
     }

@@ -170,6 +170,9 @@ pub async fn update_category(op: &Operation, key: Category, update: UpdateCatego
 fn check_parent(all: &[CategoryDetail], category: &CategoryDetail) -> Result<()> {
     let Some(parent) = category.parent else { return Ok(()) };
     let found = all.iter().find(|other| other.key == parent && other.key != category.key && other.parent.is_none());
+    if let Some(into) = found.and_then(|found| found.merged_into) {
+        return Err(Error::invalid("/parent", format!("was merged into {into}: name that one")));
+    }
     let has_parts = all.iter().any(|other| other.parent == Some(category.key));
     if found.is_some() && !has_parts {
         return Ok(());

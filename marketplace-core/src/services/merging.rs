@@ -95,9 +95,18 @@ pub async fn merge_category(op: &Operation, key: Category, into: Category) -> Re
 /// Returns the parts of a category, which become parts of the other one.
 fn parts_for(all: &[CategoryDetail], key: Category, into: Category) -> Result<Vec<CategoryDetail>> {
     let wrong = |detail: &str| Err(Error::invalid("/into", detail.to_owned()));
-    let Some(other) = all.iter().find(|other| other.key == into && other.active && other.key != key) else {
-        return wrong("must be another category that services can be of");
+    if key == into {
+        return wrong("is the category itself");
+    }
+    let Some(other) = all.iter().find(|other| other.key == into) else {
+        return wrong("is none of the categories");
     };
+    if let Some(merged) = other.merged_into {
+        return wrong(&format!("was merged into {merged}: name that one"));
+    }
+    if !other.active {
+        return wrong("is a category that services cannot newly be of: make it active first");
+    }
     if other.parent == Some(key) {
         return wrong("is a part of it: make it a part of none first");
     }

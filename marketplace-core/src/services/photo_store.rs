@@ -153,7 +153,7 @@ pub(super) async fn removed(conn: &mut Conn<'_>, photo: PhotoId, worker: UserId)
     .flatten())
 }
 
-/// Makes a photo one of a service's again.
+/// Restores a photo to its service.
 pub(super) async fn put_back(conn: &mut Conn<'_>, photo: PhotoId, service: ServiceId) -> Result<()> {
     q!(conn => exec, "UPDATE service_photos SET service_id = $2, removed = NULL WHERE id = $1", photo, service)?;
     Ok(())

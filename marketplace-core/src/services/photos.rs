@@ -221,8 +221,7 @@ async fn opened(app: &App, photo: &StoredPhoto, size: PhotoSize) -> Result<FileC
     Ok(FileContent { media_type: MEDIA_TYPE.to_owned(), bytes: bytes.into() })
 }
 
-/// Removes a photo from a service for staff; its worker is told why. One that is gone already is unchanged, and stays for staff
-/// if it was reported.
+/// Removes a photo from a service for staff; its worker is told why. One that was reported stays for staff.
 ///
 /// # Errors
 /// `not_found` when there is no such service, or when it has no such photo; `forbidden` without the permission, and about one's

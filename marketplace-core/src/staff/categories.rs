@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    accounts::model::Checks,
     base::{
         change::{Change, Changed},
         page::Page,
@@ -60,11 +61,13 @@ pub struct UpdateCategoryInput {
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Category>))]
     pub parent: Patch<Category>,
     /// Its place in lists.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub position: Option<i64>,
+    #[serde(skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = i64))]
+    pub position: Patch<i64>,
     /// Whether new services can be of it. Those that are stay, and are found.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub active: Option<bool>,
+    #[serde(skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = bool))]
+    pub active: Patch<bool>,
     /// Changes nothing: the answer is what would have been.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
@@ -77,6 +80,7 @@ impl UpdateCategoryInput {
     /// Returns an update as a body.
     pub fn new(update: UpdateCategory, change: &Change) -> Self {
         let UpdateCategory { names, parent, position, active } = update;
+        let (position, active) = (position.map_or(Patch::Keep, Patch::Set), active.map_or(Patch::Keep, Patch::Set));
         Self { names, parent, position, active, dry_run: change.dry_run, if_version: change.if_version }
     }
 }
@@ -129,6 +133,10 @@ operations! { "admin categories":
     EditCategory = PATCH "/v1/admin/categories/{key}" needs UsersAdmin,
     (op, key: Category, (): (), input: UpdateCategoryInput) -> Changed<CategoryDetail> as "The category, as it is now" {
         let UpdateCategoryInput { names, parent, position, active, .. } = input;
+        let mut checks = Checks::default();
+        let position = checks.take(position.required("/position")).flatten();
+        let active = checks.take(active.required("/active")).flatten();
+        checks.finish()?;
         services::update_category(op, key, UpdateCategory { names, parent, position, active }).await
     }
 

@@ -123,6 +123,12 @@ impl Row for MergedCategory {
         fields.extend(names(&["services.value", "services.capped"]));
         fields
     }
+    fn card(&self, _view: &View) -> Option<Card> {
+        let Self { category, services } = self;
+        let card = Card::default().pair("category", category.key);
+        let card = card.maybe("merged into", category.merged_into.as_ref()).pair("services", services);
+        Some(if category.moving { card.pair("moving", "yes: the rest within moments") } else { card })
+    }
 }
 
 impl Row for Rule {

@@ -156,6 +156,19 @@ async fn a_category_is_merged_into_another_one() {
             ErrorCode::Invalid,
         );
 
+        // What was merged is nothing to be a part of, or to be merged into.
+        let part = UpdateCategory { parent: Patch::Set(drones), ..UpdateCategory::default() };
+        let wrong = update_category(&app.by(&admin), Category::Pets, part).await.unwrap_err();
+        assert!(wrong.fields()[0].detail.contains("merged into photography"), "{wrong:?}");
+        for (into, why) in [
+            (drones, "merged into photography"),
+            (Category::Pets, "the category itself"),
+            ("unknown".parse().unwrap(), "none of the categories"),
+        ] {
+            let wrong = merge(&admin, Category::Pets, into, plain()).await.unwrap_err();
+            assert!(wrong.fields()[0].detail.contains(why), "{wrong:?}");
+        }
+
         // Old filters and what the name meant find the other category, also while a service is still on its way.
         let both = ["Flights", "Views"];
         let check = async || {
