@@ -554,7 +554,7 @@ fn parse_line<I: BatchId, O: DeserializeOwned + Default>(line: &str) -> (String,
             Ok(_) => Ok((parsed, O::default())),
             Err(_) => Err(Error::invalid(
                 "/",
-                format!("{error}; a row of {} is taken whole, or its id alone: -o id", I::SEVERAL),
+                format!("{}; a row of {} is taken whole, or its id alone: -o id", error.to_string().trim(), I::SEVERAL),
             )
             .into()),
         }

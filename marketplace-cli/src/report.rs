@@ -13,7 +13,7 @@ pub fn next_step(failure: &Failure) -> Option<String> {
         Failure::Usage { hint, .. } => hint.clone(),
         Failure::Check { hint, .. } => Some(hint.clone()),
         Failure::Batch(_) => Some(
-            "the rows on stdout name each failure; run the same batch again to resume: what is done stays `unchanged`"
+            "the rows on stdout name each failure; run the same batch again to resume: what is done stays `unchanged`, and what was deleted is `not_found`"
                 .into(),
         ),
         Failure::Interrupted(_) | Failure::Terminated | Failure::BrokenPipe | Failure::Chosen(_) => None,

@@ -102,7 +102,7 @@ fn of_noun(noun: &str, verb: &str, arg: Arg) -> Arg {
         ("reports", "id" | "ids") => ids::<CaseId>(),
         ("audit", "seq" | "from") => newest(numbers),
         ("audit", "target") => ids::<UserId>(),
-        ("categories", "key" | "parent") => newest(categories),
+        ("categories", "key" | "parent" | "into") => newest(categories),
         (_, "assigned_to" | "claimed_by" | "actor" | "to") => newest(colleagues),
         ("rules", "id" | "ids") => ids::<RuleId>(),
         ("tokens", "ids") => ids::<TokenId>(),

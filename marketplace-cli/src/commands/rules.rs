@@ -119,7 +119,7 @@ pub enum Verb {
         kind: RuleKind,
         /// The domain, the kind of contact details, the words, or the network
         value: String,
-        /// Where it looks: messages, services, reviews, profiles
+        /// Where it looks: messages, services, reviews, profiles, offers
         #[arg(long = "place", value_delimiter = ',', value_parser = one_of::<RulePlace>(RulePlace::NAMES))]
         places: Option<Vec<RulePlace>>,
         /// How many examples to show
@@ -134,7 +134,7 @@ pub struct Does {
     /// What happens to what it catches
     #[arg(long, value_parser = one_of::<RuleAction>(RuleAction::NAMES))]
     action: Option<RuleAction>,
-    /// Where it looks: messages, services, reviews, profiles
+    /// Where it looks: messages, services, reviews, profiles, offers
     #[arg(long = "place", value_delimiter = ',', value_parser = one_of::<RulePlace>(RulePlace::NAMES))]
     places: Option<Vec<RulePlace>>,
     /// The reason of the reports that it opens

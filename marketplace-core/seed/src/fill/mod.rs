@@ -243,7 +243,7 @@ impl Past {
     }
 }
 
-/// Makes rules of each kind, as an admin of the demonstration would.
+/// Creates rules of each kind, as an admin of the demonstration would.
 async fn make_rules(app: &App, admin: &Actor) -> Result<()> {
     for (kind, value, note) in [
         (RuleKind::ContactDetails, "any", "People who leave the site are not protected."),
