@@ -86,6 +86,7 @@
 //! | what staff do not let in | [`rules`] |
 //! | the export of one person's data | [`export`] |
 //! | what the operator's own systems are told | [`webhooks`] |
+//! | who else of the staff has a case open | [`presence`] |
 //! | the audit log | [`audit`] |
 //! | rules for names and texts | [`text`] |
 //! | rate limits | [`limiter`] |
@@ -125,6 +126,7 @@ pub mod jobs;
 pub mod kyc;
 pub mod messaging;
 pub mod notifications;
+pub mod presence;
 pub mod profiles;
 pub mod reviews;
 pub mod rules;

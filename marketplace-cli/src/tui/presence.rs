@@ -1,5 +1,5 @@
-//! Who else is at work on what is open: colleagues whose looks at it and acts on it the audit log has, a moment ago.
-//! Claims are shown where the claimed thing is.
+//! Who else is at work on what is open: colleagues who have it open too, and whose looks at it and acts on it the audit log has, a
+//! moment ago. Claims are shown where the claimed thing is.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use marketplace_core::{
     audit::{AuditAction, AuditFilter, AuditRow},
     base::{permission::Permission, principal::Principal},
     page::PageRequest,
-    staff::{Connection, ListAudit, ListQuery},
+    presence::{Viewed, Viewer},
+    staff::{Connection, ListAudit, ListQuery, View, ViewInput},
     time::Timestamp,
 };
 use ratatui::text::Line;
@@ -22,40 +23,47 @@ use super::{
 /// How long somebody counts as being there.
 const RECENT: Duration = Duration::from_secs(5 * 60);
 /// The interval of looking.
-const EVERY: Duration = Duration::from_secs(10);
+const EVERY: Duration = Duration::from_secs(5);
 /// Rows of the log that are looked at for each thing.
 const ROWS: u16 = 20;
 
-/// The newest of what others did, if anything.
-struct Seen(Option<AuditRow>);
+/// Names of viewers that a line has room for.
+const NAMED: usize = 3;
+
+/// Who else has it open, and the newest of what others did, if anything.
+#[derive(Debug, Default)]
+struct Seen {
+    viewers: Vec<Viewer>,
+    latest: Option<AuditRow>,
+}
 
 /// Who else is at work on one thing.
 #[derive(Debug, Default)]
 pub struct Presence {
-    /// The ids under which the log has it.
-    of: Vec<String>,
-    latest: Option<AuditRow>,
+    viewed: Option<Viewed>,
+    seen: Seen,
     load: Option<LoadId>,
     due: Option<Timestamp>,
 }
 
 impl Presence {
-    /// Looks for others at work on something, by the ids under which the log has it; from now on, if it was another thing.
-    pub fn tick(&mut self, of: &[String], visible: bool, ctx: &mut Ctx) {
+    /// Looks for others at work on something, and tells them that it is open here: what is open, and the ids under which the log
+    /// has it. From now on, if it was another thing.
+    pub fn tick(&mut self, viewed: Option<Viewed>, logged: &[String], visible: bool, ctx: &mut Ctx) {
         let now = ctx.now();
-        if self.of != of {
-            *self = Self { of: of.to_vec(), ..Self::default() };
+        if self.viewed != viewed {
+            *self = Self { viewed, ..Self::default() };
         }
-        let wanted = visible && !of.is_empty() && self.load.is_none() && self.due.is_none_or(|due| now >= due);
-        let Some(me) = ctx.identity.as_ref().filter(|_| wanted).map(|identity| identity.principal.clone()) else {
-            return;
-        };
-        if !ctx.may(Permission::AuditRead) || ctx.gate.away() {
-            return;
-        }
+        let wanted = visible && self.load.is_none() && self.due.is_none_or(|due| now >= due) && !ctx.gate.away();
+        let Some(viewed) = viewed.filter(|_| wanted) else { return };
+        let Some(me) = ctx.identity.as_ref().map(|identity| identity.principal.clone()) else { return };
         self.due = Some(now + EVERY);
-        let of = self.of.clone();
-        self.load = Some(ctx.load(Seen, |api| async move { latest(&api, of, &me, now).await }));
+        let logged = if ctx.may(Permission::AuditRead) { logged.to_vec() } else { Vec::new() };
+        self.load = Some(ctx.load(std::convert::identity, |api| async move {
+            // What cannot be had is as if nobody was there.
+            let viewers = api.call::<View>((), (), ViewInput::new(viewed)).await.unwrap_or_default().others;
+            Seen { viewers, latest: latest(&api, logged, &me, now).await }
+        }));
     }
 
     /// Looks again in a moment, because something happened.
@@ -70,8 +78,8 @@ impl Presence {
         }
         self.load = None;
         match message.open() {
-            Ok((_, Seen(latest))) => {
-                self.latest = latest;
+            Ok((_, seen)) => {
+                self.seen = seen;
                 ctx.dirty = true;
                 None
             }
@@ -79,9 +87,25 @@ impl Presence {
         }
     }
 
-    /// Returns who was there last, and what they did.
-    pub fn line(&self, ctx: &Ctx) -> Option<Line<'static>> {
-        let row = self.latest.as_ref().filter(|row| ctx.now().since(row.at) < RECENT)?;
+    /// Returns who has it open too, and who did something last and what, a line each.
+    pub fn lines(&self, ctx: &Ctx) -> Vec<Line<'static>> {
+        let said = self.open_too(ctx).into_iter().chain(self.done(ctx));
+        said.map(|said| Line::styled(format!("◐ {said}"), ctx.theme.style(Style::Warn))).collect()
+    }
+
+    fn open_too(&self, ctx: &Ctx) -> Option<String> {
+        let names: Vec<String> = self.seen.viewers.iter().map(|viewer| ctx.who(&viewer.viewer)).collect();
+        let named = match names.as_slice() {
+            [] => return None,
+            [one] => return Some(format!("{one} has this open too, for {}", text::age(ctx.now().since(self.seen.viewers[0].since)))),
+            some if some.len() <= NAMED => some.join(", "),
+            [first, second, rest @ ..] => format!("{first}, {second} and {} others", rest.len()),
+        };
+        Some(format!("{named} have this open too"))
+    }
+
+    fn done(&self, ctx: &Ctx) -> Option<String> {
+        let row = self.seen.latest.as_ref().filter(|row| ctx.now().since(row.at) < RECENT)?;
         let did = match row.action.known() {
             Some(AuditAction::KycView) => "saw the documents".to_owned(),
             Some(AuditAction::UsersReveal) => "saw contact data".to_owned(),
@@ -89,15 +113,14 @@ impl Presence {
             Some(AuditAction::KycRelease) => "gave it back".to_owned(),
             _ => row.action.to_string(),
         };
-        let said = format!("◐ {} {did}, {} ago", ctx.who(&row.actor), text::age(ctx.now().since(row.at)));
-        Some(Line::styled(said, ctx.theme.style(Style::Warn)))
+        Some(format!("{} {did}, {} ago", ctx.who(&row.actor), text::age(ctx.now().since(row.at))))
     }
 }
 
-/// Returns the newest of what other people did. What cannot be had is as if nobody was there.
-async fn latest(api: &Connection, of: Vec<String>, me: &Principal, now: Timestamp) -> Option<AuditRow> {
+/// Returns the newest of what other people did.
+async fn latest(api: &Connection, logged: Vec<String>, me: &Principal, now: Timestamp) -> Option<AuditRow> {
     let mut rows = Vec::new();
-    for target in of {
+    for target in logged {
         let filter = AuditFilter { target: Some(target), ..AuditFilter::default() };
         let page = api.call::<ListAudit>((), ListQuery::new(&filter, &PageRequest::first(ROWS)), ()).await;
         rows.extend(page.into_iter().flat_map(|page| page.items));

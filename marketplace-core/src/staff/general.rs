@@ -5,8 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     dashboard::stats,
     model::{Identity, Stats},
+    operation::Effect,
 };
-use crate::records::events::{self, EventPage};
+use crate::{
+    presence::{self, Viewed, Viewer},
+    records::events::{self, EventPage},
+};
 
 /// Where to begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +39,37 @@ impl AfterQuery {
     }
 }
 
+/// What a console shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ViewInput {
+    /// What is open.
+    pub viewed: Viewed,
+    /// Not for what is shown: it changes nothing.
+    #[serde(skip)]
+    pub if_version: Option<i64>,
+}
+
+impl ViewInput {
+    /// Returns what is open as a body.
+    pub fn new(viewed: Viewed) -> Self {
+        Self { viewed, if_version: None }
+    }
+}
+
+bodies! {
+    ViewInput: if_version;
+}
+
+/// Who else has it open.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Viewers {
+    /// The first to open it first; 20 at most.
+    pub others: Vec<Viewer>,
+}
+
 operations! { "admin":
     /// As whom you are calling, and what you may do.
     WhoAmI = GET "/v1/admin/whoami",
@@ -47,6 +82,13 @@ operations! { "admin":
     ShowStats = GET "/v1/admin/stats" needs StatsRead,
     (op, (): (), (): (), (): ()) -> Stats as "Counts, up to 10,000 each" {
         stats(op).await
+    }
+
+    /// Say what you have open, and hear who else has. Said every few seconds: it counts for 15 s, or until something else is said.
+    View = POST "/v1/admin/viewers",
+    (op, (): (), (): (), input: ViewInput) -> Viewers as "The others who have it open"
+    with { const ID: &'static str = "ViewAsStaff"; const EFFECT: Effect = Effect::Read; } {
+        Ok(Viewers { others: presence::view(op, input.viewed).await? })
     }
 
     /// What changed, oldest first; with `Accept: text/event-stream`, as a stream that goes on.

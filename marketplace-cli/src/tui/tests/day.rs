@@ -8,7 +8,8 @@ use marketplace_core::{
         permission::{Permission, Role},
     },
     kyc::{model::FileKind, status::KycStatus},
-    staff::{Connection, FileOf, FreezeUser, RejectAttempt, RoleInput, SetUserRole, ViewAttemptFile},
+    presence::Viewed,
+    staff::{Connection, FileOf, FreezeUser, RejectAttempt, RoleInput, SetUserRole, ShowAttempt, View, ViewAttemptFile, ViewInput},
 };
 
 use crate::profile::MacroText;
@@ -260,4 +261,11 @@ async fn who_else_looks_at_a_case_or_a_person_is_shown() {
     // Own looks are nobody else's, and what is over is not shown.
     console.later(Duration::from_secs(301)).await;
     console.hides("Lea@desk saw");
+    // Looking alone shows too, for as long as it goes on.
+    let person = lea.call::<ShowAttempt>(attempt_id(0), (), ()).await.unwrap().attempt.user_id;
+    lea.call::<View>((), (), ViewInput::new(Viewed::User(person))).await.unwrap();
+    console.later(Duration::from_secs(6)).await;
+    console.shows("◐ Lea@desk has this open too, for 6s");
+    console.later(Duration::from_secs(16)).await;
+    console.hides("Lea@desk has this open");
 }

@@ -243,7 +243,7 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize, compact: bool) -> Vec<Line<'s
     let user = &open.case.user;
     let revealed = open.revealed.as_ref().map(|(data, _)| data);
     let mut lines = person(user, revealed, ctx, width);
-    let others = open.presence.line(ctx);
+    let others = open.presence.lines(ctx);
     if let Some((_, until)) = &open.revealed {
         let left = text::seconds_left(*until, now);
         lines.push(Line::styled(format!("           masked again in {left}s"), theme.style(Style::Warn)));
@@ -264,7 +264,7 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize, compact: bool) -> Vec<Line<'s
         lines.push(rows::field(theme, "submitted", format!("{submitted} · joined {}", user.created_at.date())));
     }
     // Where there is little room, it matters more than when somebody joined.
-    if compact && others.is_some() {
+    if compact && !others.is_empty() {
         lines.truncate(2);
     }
     lines.extend(others);

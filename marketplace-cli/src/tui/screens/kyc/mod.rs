@@ -27,6 +27,7 @@ use marketplace_core::{
         model::{DecisionKind, KycCase, KycSummary},
         status::KycStatus,
     },
+    presence::Viewed,
     time::Timestamp,
     users::model::{PersonalData, UserDetail},
 };
@@ -461,7 +462,7 @@ impl Screen for Kyc {
             }
             open.render(ctx);
             let of = [open.id().to_string(), open.case.attempt.user_id.to_string()];
-            open.presence.tick(&of, visible, ctx);
+            open.presence.tick(Some(Viewed::Attempt(open.id())), &of, visible, ctx);
         }
         self.keep_claims(ctx);
         self.warn_of_end(ctx);

@@ -16,6 +16,7 @@ use marketplace_core::{
     events::Event,
     ids::{CaseId, PhotoId, ServiceId},
     kyc::model::UNDO,
+    presence::Viewed,
     records::target::TargetKind,
     reports::model::{ReportCase, ReportSummary, ReportTarget},
     staff::{
@@ -39,6 +40,7 @@ use super::{
         jump::{Link, Relations, Subject},
         keymap::{Action, Rows, ScreenInfo, Spec, actions},
         message::{LoadId, Message},
+        presence::Presence,
         text,
         theme::Style,
         widgets::{
@@ -81,6 +83,8 @@ pub struct Reports {
     browser: Browser<ReportSummary>,
     /// The photos of the service that the open case is about.
     photos: Photos,
+    /// Who else is at work on the open case.
+    presence: Presence,
     /// The next case, while it is claimed.
     next: Option<LoadId>,
     sent: Option<Sent>,
@@ -406,6 +410,7 @@ impl Screen for Reports {
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
         let message = self.photos.message(message, ctx)?;
+        let message = self.presence.message(message, ctx)?;
         if self.next != Some(message.id()) {
             let left = self.browser.message(message, ctx);
             self.follow();
@@ -429,6 +434,9 @@ impl Screen for Reports {
         self.browser.tick(visible, ctx);
         self.follow();
         self.photos.tick(visible, ctx);
+        let open = self.browser.detail.as_ref().filter(|_| self.browser.in_detail).map(|detail| detail.case.id);
+        let logged = open.map(|id| id.to_string());
+        self.presence.tick(open.map(Viewed::Report), logged.as_slice(), visible, ctx);
     }
 
     fn go(&mut self, subject: &Subject, ctx: &mut Ctx) {
@@ -517,7 +525,12 @@ impl Screen for Reports {
         if let Some(detail) = detail {
             let photos = &self.photos;
             let split = |inner| photos.split(inner);
-            let text = |detail: &ReportCase, width| lines::case(detail, ctx, width);
+            let others = self.presence.lines(ctx);
+            let text = |detail: &ReportCase, width| {
+                let mut lines = lines::case(detail, ctx, width);
+                lines.splice(0..0, others.clone());
+                lines
+            };
             if let Some(place) = self.browser.draw_detail_beside(detail, buf, ctx, split, text) {
                 self.photos.draw(place, buf, ctx);
             }

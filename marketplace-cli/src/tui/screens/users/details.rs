@@ -42,7 +42,7 @@ impl Users {
         }
         if let Some(detail) = detail {
             let revealed = &self.revealed;
-            let others = self.presence.line(ctx);
+            let others = self.presence.lines(ctx);
             self.browser.draw_detail(detail, buf, ctx, |detail, width| {
                 let revealed = revealed.as_ref().map(|(data, _)| data).filter(|data| data.id == detail.user.id);
                 let mut lines = lines(detail, revealed, ctx, width);

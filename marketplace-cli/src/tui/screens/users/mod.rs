@@ -20,6 +20,7 @@ use marketplace_core::{
     events::Event,
     ids::UserId,
     page::{Page, PageRequest},
+    presence::Viewed,
     time::Timestamp,
     users::model::{PersonalData, UserDetail},
 };
@@ -343,7 +344,7 @@ impl Screen for Users {
             let latest = detail.kyc.first().map(|attempt| attempt.id.to_string());
             std::iter::once(detail.user.id.to_string()).chain(latest).collect()
         });
-        self.presence.tick(&of, visible, ctx);
+        self.presence.tick(other.map(Viewed::User), &of, visible, ctx);
         self.browser.tick(visible, ctx);
     }
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
