@@ -290,7 +290,7 @@ impl Reports {
     fn leave_to_next(&mut self, id: CaseId, ctx: &mut Ctx) {
         self.browser.list.rows.remove(id);
         self.browser.detail = None;
-        self.advance(Along::Nothing, ctx);
+        self.advance(Along::Done(id), ctx);
     }
 
     fn skip(&mut self, ctx: &mut Ctx) {
