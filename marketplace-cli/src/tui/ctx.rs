@@ -91,12 +91,21 @@ impl Confirmed {
 /// A notice to the user in one line.
 #[derive(Debug, Clone)]
 pub struct Notice {
+    /// The name of what it is about; shortened where there is little room. Empty when the text says it.
+    pub about: String,
     /// Its text.
     pub text: String,
     /// Whether it reports a failure.
     pub bad: bool,
     /// When it disappears.
     pub until: Timestamp,
+}
+
+impl Notice {
+    /// Returns all that it says.
+    pub fn whole(&self) -> String {
+        if self.about.is_empty() { self.text.clone() } else { format!("{}: {}", self.about, self.text) }
+    }
 }
 
 /// The state that all components share.
@@ -136,6 +145,8 @@ pub struct Ctx {
     pub error_detail: Option<Vec<String>>,
     /// Whether a request failed because the system is unreachable.
     pub lost: bool,
+    /// Whether what was filled into a form that was confirmed comes back.
+    keeps_filled: bool,
     /// Pending requests of components.
     pub requests: Vec<Request>,
     /// How much waits, for the title of the terminal.
@@ -188,6 +199,7 @@ impl Ctx {
             notice: None,
             error_detail: None,
             lost: false,
+            keeps_filled: false,
             requests: Vec::new(),
             title: String::new(),
             dirty: true,
@@ -305,6 +317,7 @@ impl Ctx {
 
     /// Opens a form; its intent is returned when the form is confirmed.
     pub fn ask(&mut self, mut form: Form, intent: impl Any) {
+        debug_assert!(!form.loses_texts(), "what is written into a form comes back: say what it is about");
         form.keep_in(&self.drafts);
         form.offer(&self.options.replies, self.facts());
         self.requests.push(Request::Ask(Box::new(form), Box::new(intent)));
@@ -340,14 +353,34 @@ impl Ctx {
 
     /// Shows a notice of success.
     pub fn say(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice { text: text.into(), bad: false, until: self.now() + SUCCESS });
+        self.say_of("", text);
+    }
+
+    /// Shows a notice of success about something with a name.
+    pub fn say_of(&mut self, about: impl Into<String>, text: impl Into<String>) {
+        let until = self.now() + SUCCESS;
+        self.notice = Some(Notice { about: about.into(), text: text.into(), bad: false, until });
         self.dirty = true;
     }
 
     /// Shows a notice that something is not possible.
     pub fn refuse(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice { text: text.into(), bad: true, until: self.now() + FAILURE });
+        self.refuse_of("", text);
+    }
+
+    fn refuse_of(&mut self, about: impl Into<String>, text: impl Into<String>) {
+        let until = self.now() + FAILURE;
+        self.notice = Some(Notice { about: about.into(), text: text.into(), bad: true, until });
         self.dirty = true;
+    }
+
+    /// Lets what was filled into the form that was just confirmed come back: another question follows it.
+    pub fn keep_filled(&mut self) {
+        self.keeps_filled = true;
+    }
+    /// Returns whether what was filled in is to come back, once.
+    pub fn take_keeps_filled(&mut self) -> bool {
+        std::mem::take(&mut self.keeps_filled)
     }
 
     /// Shows a failure in one line; the rest is kept for `E`.
@@ -363,7 +396,7 @@ impl Ctx {
         if self.leaving {
             self.unsaid.push(format!("{what}: {error}"));
         }
-        self.refuse(format!("{what}: {error}{advice}"));
+        self.refuse_of(what, format!("{error}{advice}"));
     }
 
     /// Shows the failure of a load that nobody asked for. While the system is away it takes no other failure's place: what was

@@ -58,6 +58,12 @@ pub fn cut(text: &str, columns: usize) -> String {
     }
 }
 
+/// Returns the text in at most `columns` with `…` at its end: more would follow.
+pub fn ended(text: &str, columns: usize) -> String {
+    let text = clean(text);
+    if width(&text) < columns { format!("{text}…") } else { cut(&format!("{text}……"), columns) }
+}
+
 /// Returns the text in exactly `columns`, cut or padded on the right.
 pub fn left(text: &str, columns: usize) -> String {
     let mut text = cut(text, columns);

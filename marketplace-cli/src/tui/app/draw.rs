@@ -99,8 +99,8 @@ impl App {
         if let Some(popup) = &mut self.popup {
             if lines != 0 {
                 popup.scroll(lines);
-            } else if !popup.contains(at) {
-                self.popup = None;
+            } else if !popup.contains(at) && !popup.is_held() {
+                self.close_popup();
             }
             return;
         }
@@ -108,9 +108,9 @@ impl App {
             if lines != 0 {
                 form.scroll(lines.signum());
             } else if let Outcome::Filled(filled) = form.click(at)
-                && let Some((_, intent)) = self.form.take()
+                && let Some((form, intent)) = self.form.take()
             {
-                self.confirmed(Confirmed::new(filled, intent));
+                self.confirmed(&form, Confirmed::new(filled, intent));
             }
             return;
         }

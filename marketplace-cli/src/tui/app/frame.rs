@@ -20,6 +20,9 @@ use super::super::{
 /// Columns and rows below which nothing useful can be drawn.
 pub const SMALLEST: (u16, u16) = (60, 16);
 
+/// Columns that a name in a notice has at least.
+const SHORTEST_NAME: usize = 16;
+
 /// Returns whether a window is too small for anything to be drawn, or decided, in it.
 pub fn too_small(width: u16, height: u16) -> bool {
     width < SMALLEST.0 || height < SMALLEST.1
@@ -87,9 +90,10 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
         ("read-write", Style::Faint)
     };
     // Where there is little room the tabs stand closer, then lose letters, then words: what can be done is always said.
-    let labels = |blank: &str, letters: usize| -> Vec<(Action, String)> {
+    let labels = |blank: &str, letters: usize, is_tight: bool| -> Vec<(Action, String)> {
         let label = |action: Action, tab: &str| {
-            let shown: String = tab.chars().take(if action == active { letters.max(4) } else { letters }).collect();
+            // Where one is, is said in whole as long as there is room.
+            let shown = if action == active && !is_tight { tab.to_owned() } else { text::cut(tab, letters) };
             format!("{blank}{} {shown}{}", ctx.keymap.key(action), if shown.is_empty() { "" } else { " " })
         };
         let tabs = ctx.keymap.screens().filter(|screen| !screen.tab.is_empty());
@@ -98,8 +102,9 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
     let room = usize::from(area.width).saturating_sub(text::width(word) + 3);
     let fits =
         |labels: &Vec<(Action, String)>| labels.iter().map(|(_, label)| text::width(label)).sum::<usize>() <= room;
-    let ways = [(" ", usize::MAX), ("", usize::MAX), ("", 4)].map(|(blank, letters)| labels(blank, letters));
-    for (action, label) in ways.into_iter().find(fits).unwrap_or_else(|| labels("", 0)) {
+    let ways = [(" ", usize::MAX), ("", usize::MAX), ("", 4), ("", 0)];
+    let ways = ways.map(|(blank, letters)| labels(blank, letters, false));
+    for (action, label) in ways.into_iter().find(fits).unwrap_or_else(|| labels("", 0, true)) {
         let width = u16::try_from(text::width(&label)).unwrap_or(0);
         let style = if action == active { theme.style(Style::Selected) } else { theme.style(Style::Plain) };
         if x + width <= area.right() {
@@ -127,7 +132,14 @@ pub fn status(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State, screen: Op
     if let Some(notice) = &ctx.notice {
         let (glyph, style) = if notice.bad { ("✖ ", Style::Bad) } else { ("✔ ", Style::Good) };
         pieces.push(Span::styled(glyph, theme.style(style)));
-        pieces.extend(privacy::quoting(&text::clean(&notice.text), theme.style(style)));
+        let said = text::clean(&notice.text);
+        if !notice.about.is_empty() {
+            // A long name leaves room for what was done.
+            let room = usize::from(area.width).saturating_sub(text::width(&said) + 6).max(SHORTEST_NAME);
+            pieces.extend(privacy::quoting(&text::cut(&notice.about, room), theme.style(style)));
+            pieces.push(Span::styled(": ", theme.style(style)));
+        }
+        pieces.extend(privacy::quoting(&said, theme.style(style)));
     } else if let Some(why) = &ctx.recording_lost {
         let line = format!("✖ this session is no longer recorded: {}", text::clean(why));
         pieces.push(Span::styled(line, theme.style(Style::Bad)));
@@ -135,19 +147,12 @@ pub fn status(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State, screen: Op
         let line = format!("✖ not connected ({}); shows what it has, changes nothing, tries again", text::clean(why));
         pieces.push(Span::styled(line, theme.style(Style::Bad)));
     }
-    let mut used: usize = pieces.iter().map(Span::width).sum();
+    let used: usize = pieces.iter().map(|piece| text::width(&piece.content)).sum();
     if used > usize::from(area.width) && has_said && pieces.len() > 3 {
         // What just happened matters more than what can be seen anyway.
         pieces.drain(1..3);
-        used = pieces.iter().map(Span::width).sum();
     }
-    let line = Line::from(pieces);
-    buf.set_line(area.x, area.y, &line, area.width);
-    if used > usize::from(area.width)
-        && let Some(cell) = buf.cell_mut((area.right().saturating_sub(1), area.y))
-    {
-        cell.set_symbol("…");
-    }
+    rows::put(buf, area, 0, &Line::from(pieces));
 }
 
 /// Draws the keys that currently do something, the most important ones first; what does not fit is in the help only.

@@ -65,7 +65,7 @@ impl App {
             return;
         }
         if let Some(failed) = self.ctx.notice.as_ref().filter(|notice| notice.bad) {
-            let why = failed.text.clone();
+            let why = failed.whole();
             self.stop_macro(&why);
             return;
         }

@@ -9,6 +9,7 @@ mod slots;
 
 use std::{
     any::Any,
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -82,6 +83,8 @@ pub struct App {
     path: Path,
     form: Option<(Box<Form>, Box<dyn Any>)>,
     popup: Option<Popup>,
+    /// Those that wait until one is closed that nothing may take the place of.
+    popups: VecDeque<Popup>,
     palette: Option<Palette>,
     bulk: Option<Box<Bulk>>,
     failures: Option<Popup>,
@@ -134,6 +137,7 @@ impl App {
             path: Path::default(),
             form: None,
             popup: None,
+            popups: VecDeque::new(),
             palette: None,
             bulk: None,
             failures: None,
@@ -282,7 +286,7 @@ impl App {
         }
         if let Some(popup) = &mut self.popup {
             if !popup.key(key) {
-                self.popup = None;
+                self.close_popup();
             }
             return false;
         }
@@ -311,8 +315,8 @@ impl App {
                     self.stop_macro("stopped");
                 }
                 Outcome::Filled(filled) => {
-                    if let Some((_, intent)) = self.form.take() {
-                        self.confirmed(Confirmed::new(filled, intent));
+                    if let Some((form, intent)) = self.form.take() {
+                        self.confirmed(&form, Confirmed::new(filled, intent));
                     }
                 }
             }
@@ -391,7 +395,22 @@ impl App {
         });
     }
 
-    fn confirmed(&mut self, confirmed: Confirmed) {
+    /// Passes a confirmed form on; what was filled in comes back when it was in vain.
+    fn confirmed(&mut self, form: &Form, confirmed: Confirmed) {
+        let before = self.ctx.notice.take();
+        self.pass_on(confirmed);
+        let is_refused = self.ctx.notice.as_ref().is_some_and(|notice| notice.bad);
+        if (self.ctx.take_keeps_filled() || is_refused) && form.keeps() {
+            self.ctx.drafts.take_back();
+        }
+        self.ctx.notice = self.ctx.notice.take().or(before);
+    }
+
+    fn close_popup(&mut self) {
+        self.popup = self.popups.pop_front();
+    }
+
+    fn pass_on(&mut self, confirmed: Confirmed) {
         let mut confirmed = match confirmed.open() {
             Ok((Intent::Quit, _)) => {
                 self.quit = true;
@@ -661,6 +680,9 @@ impl App {
                 }
                 Request::Go(to) => self.go(&to),
                 Request::Alert(text) => self.effects.push(Effect::Alert(text)),
+                Request::Popup(popup) if self.popup.as_ref().is_some_and(Popup::is_held) => {
+                    self.popups.push_back(popup);
+                }
                 Request::Popup(popup) => self.popup = Some(popup),
                 Request::Bulk(_) if self.bulk.as_ref().is_some_and(|bulk| bulk.running()) => {
                     self.ctx.refuse("a bulk action is under way: nothing else was changed");

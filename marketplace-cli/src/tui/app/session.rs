@@ -97,6 +97,7 @@ impl App {
             form.leave();
         }
         self.popup = None;
+        self.popups.clear();
         self.palette = None;
         self.running = None;
         self.prefill = None;

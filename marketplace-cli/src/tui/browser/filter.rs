@@ -33,8 +33,16 @@ pub fn parse<F: Typed>(typed: &str) -> Result<F, String> {
             None if F::FREE_TEXT && !part.contains(':') => text.push(part),
             // Addresses and numbers do not contain colons, so the word before the colon is an unknown field.
             _ => {
-                let words: Vec<String> = F::WORDS.iter().map(|(word, _)| format!("{word}:")).collect();
-                return Err(format!("`{part}`: filter by {}", words.join(" ")));
+                let (word, is_word) = part.split_once(':').map_or((part, false), |(word, _)| (word, true));
+                let mut words: Vec<&str> = F::WORDS.iter().map(|(known, _)| *known).collect();
+                // What was probably meant comes first.
+                words.sort_by_key(|known| !known.starts_with(word));
+                let words: Vec<String> = words.into_iter().map(|known| format!("{known}:")).collect();
+                let colon = if is_word { ":" } else { "" };
+                return Err(match words.as_slice() {
+                    [] => format!("`{word}{colon}` is unknown: there is nothing to filter by here"),
+                    known => format!("`{word}{colon}` is unknown: filter by {}", known.join(" ")),
+                });
             }
         }
     }

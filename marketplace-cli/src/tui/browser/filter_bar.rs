@@ -23,6 +23,8 @@ const DEBOUNCE: Duration = Duration::from_millis(60);
 pub struct FilterBar<F> {
     /// The filter in effect.
     pub filter: F,
+    /// The text that it was typed as.
+    held: String,
     input: Input,
     typing: bool,
     /// Whether the text is still the one before: what is typed then replaces it.
@@ -43,8 +45,8 @@ pub struct FilterBar<F> {
 impl<F: Typed> FilterBar<F> {
     /// Creates the bar of a list, with a filter that is in effect from the start.
     pub fn starting(list: &'static str, typed: &str) -> Self {
-        let (filter, input) = (filter::parse(typed).unwrap_or_default(), typed.to_owned().into());
-        Self { filter, input, list, ..Self::default() }
+        let Ok(filter) = filter::parse(typed) else { return Self { list, ..Self::default() } };
+        Self { filter, held: typed.to_owned(), input: typed.to_owned().into(), list, ..Self::default() }
     }
     /// Begins typing: a new filter replaces the one in effect, unless that is edited.
     pub fn open(&mut self, ctx: &Ctx) {
@@ -59,9 +61,9 @@ impl<F: Typed> FilterBar<F> {
     pub fn typing(&self) -> bool {
         self.typing
     }
-    /// Returns the typed text.
+    /// Returns the filter in effect as it was typed.
     pub fn text(&self) -> &str {
-        self.input.value()
+        &self.held
     }
     /// Sets the whole filter at once. Returns false, with the reason in `ctx`, when it cannot be parsed.
     pub fn set(&mut self, typed: &str, ctx: &mut Ctx) -> bool {
@@ -70,6 +72,7 @@ impl<F: Typed> FilterBar<F> {
         match typed.and_then(|typed| Ok((filter::parse(&self.with_ids(&typed)?)?, typed))) {
             Ok((filter, typed)) => {
                 self.filter = filter;
+                self.held.clone_from(&typed);
                 self.input = typed.into();
                 self.typing = false;
                 self.due = None;
@@ -235,6 +238,7 @@ impl<F: Typed> FilterBar<F> {
                 self.take(&typed)
             }
             Err(why) => {
+                self.due = None;
                 self.hint = why;
                 false
             }
@@ -259,6 +263,7 @@ impl<F: Typed> FilterBar<F> {
         let Ok(filter) = self.with_ids(typed).and_then(|typed| filter::parse(&typed)) else { return false };
         let changed = self.filter != filter;
         self.filter = filter;
+        typed.clone_into(&mut self.held);
         changed
     }
 
@@ -271,6 +276,7 @@ impl<F: Typed> FilterBar<F> {
             if let Ok(filter) = self.meaning(typed).and_then(|typed| filter::parse(&typed)) {
                 let changed = self.filter != filter;
                 self.filter = filter;
+                self.held = typed.to_owned();
                 return changed;
             }
         }

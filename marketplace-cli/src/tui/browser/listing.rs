@@ -6,6 +6,7 @@ use std::{any::Any, fmt::Debug, marker::PhantomData, time::Duration};
 use crossterm::event::KeyEvent;
 use futures::future::BoxFuture;
 use marketplace_core::{
+    base::change::Changed,
     error::{Error, ErrorCode, Result as Answered},
     page::{MAX_LIMIT, Page, PageRequest},
     time::Timestamp,
@@ -191,6 +192,29 @@ impl<T: Listed> Listing<T> {
         rows.into_iter().map(|row| (row.id(), name(row))).collect()
     }
 
+    /// Makes a change: of one at once, whose load and name are returned, and of several as a bulk action with this heading.
+    pub fn change<D, M, W>(
+        &mut self,
+        (doing, heading): (&str, String),
+        targets: Vec<(T::Id, String)>,
+        ctx: &mut Ctx,
+        wrap: impl FnOnce(Answered<Changed<D>>) -> M + Send + 'static,
+        work: W,
+    ) -> Option<(LoadId, String)>
+    where
+        D: Send + 'static,
+        M: Any + Send,
+        W: Fn(Connection, T::Id) -> BoxFuture<'static, Answered<Changed<D>>> + Clone + Send + Sync + 'static,
+    {
+        if let [(id, name)] = targets.as_slice() {
+            let load = ctx.act(format!("{doing} {}", text::clean(name)), wrap, |api| work(api, *id));
+            return Some((load, name.clone()));
+        }
+        self.acting_on(targets.iter().map(|(id, _)| *id));
+        ctx.bulk(Bulk::new(heading, targets.into_iter().map(|(id, name)| (name, id)), work));
+        None
+    }
+
     /// Remembers the rows that a bulk action is about to change, in its order.
     pub fn acting_on(&mut self, ids: impl IntoIterator<Item = T::Id>) {
         self.acting = ids.into_iter().collect();
@@ -275,6 +299,12 @@ impl<T: Listed> Listing<T> {
     /// Schedules a look a little later, because of a frequent event.
     pub fn later(&mut self, ctx: &Ctx) {
         self.refresh_due.get_or_insert(ctx.now() + LATER);
+    }
+    /// Looks again and again while somebody sees them: no event tells of these rows.
+    pub fn watch(&mut self, visible: bool, ctx: &Ctx) {
+        if visible && self.rows.loaded() {
+            self.later(ctx);
+        }
     }
     /// Returns true once, when the scheduled time has come.
     pub fn due(&mut self, now: Timestamp) -> bool {
@@ -452,6 +482,9 @@ impl<T: Listed> Lists for Listing<T> {
         }
         if !visible {
             return;
+        }
+        if self.due(now) {
+            self.rows.refresh();
         }
         while let Some((want, request)) = self.rows.take_want() {
             let filter = self.bar.filter.clone();

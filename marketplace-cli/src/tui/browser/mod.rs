@@ -171,6 +171,22 @@ impl<T: Detailed> Browser<T> {
         }
     }
 
+    /// Returns the row in full that keys apply to; none while another one is shown.
+    pub fn shown(&self) -> Option<&T::Detail> {
+        let id = self.subject()?.id();
+        self.detail.as_ref().filter(|detail| T::row(detail).id() == id)
+    }
+
+    /// Marks the open row, or takes its mark off: the list, which may not be seen, stays where it is.
+    fn mark_open(&mut self, ctx: &mut Ctx) {
+        let Some((id, name)) = self.shown().map(|detail| (T::row(detail).id(), T::row(detail).name())) else { return };
+        match self.list.rows.mark_shown(id) {
+            Some(true) => ctx.say_of(name, "marked"),
+            Some(false) => ctx.say_of(name, "not marked any more"),
+            None => ctx.refuse(format!("mark: the list does not show this {} (h leads there)", T::ONE)),
+        }
+    }
+
     /// Returns the marked rows; without marks, the one that keys apply to.
     pub fn targets(&self) -> Vec<Target<T::Id>> {
         if self.list.rows.marked_count() > 0 {
@@ -265,7 +281,10 @@ impl<T: Detailed> Browser<T> {
                 self.in_detail = false;
                 return self.list.action(action, ctx);
             }
+            Action::MARK if self.in_detail => self.mark_open(ctx),
             Action::MARK | Action::MARK_RANGE | Action::MARK_ALL => {
+                // Several are marked where they are seen.
+                self.in_detail = false;
                 self.list.action(action, ctx);
                 self.moved(ctx);
             }
@@ -363,7 +382,7 @@ impl<T: Detailed> Browser<T> {
         match answer {
             Ok(changed) => {
                 let done = if changed.changed { done } else { "unchanged: was so already" };
-                ctx.say(format!("{name}: {done}"));
+                ctx.say_of(name, done);
                 self.take(changed.item);
             }
             Err(error) => {

@@ -133,6 +133,11 @@ fn detail(category: &CategoryDetail) -> Popup {
     Popup::new(category.name().to_owned(), lines)
 }
 
+/// Returns the title of the form that asks what a category is merged into.
+fn merge_title(category: &CategoryDetail) -> String {
+    format!("Merge {}", text::clean(category.name()))
+}
+
 /// What was written of a category: its names, what it is part of, its position.
 type Written = (BTreeMap<String, Option<String>>, Option<Category>, Option<i64>);
 
@@ -142,15 +147,15 @@ enum Intent {
     Change(Box<CategoryDetail>),
     Switch(Box<CategoryDetail>),
     /// Merge, into what is written; then it is asked once more, with how many services move.
-    MergeInto(Category),
-    Merge(Category, Category),
+    MergeInto(Box<CategoryDetail>),
+    Merge(Box<CategoryDetail>, Category),
 }
 
 /// A result.
 enum Came {
     Changed(Result<Changed<CategoryDetail>>),
     /// What a merge would do.
-    WouldMerge(Category, Result<Changed<MergedCategory>>),
+    WouldMerge(Box<CategoryDetail>, Category, Result<Changed<MergedCategory>>),
     Merged(Result<Changed<MergedCategory>>),
 }
 
@@ -194,7 +199,7 @@ impl Categories {
                 let form = Form::new(format!("Change {name}"))
                     .line("Searches know the names at once. Names in other languages stay.")
                     .line("");
-                ctx.ask(Self::fields(form, Some(row)), Intent::Change(Box::new(row.clone())));
+                ctx.ask(Self::fields(form, Some(row)).about([row.key]), Intent::Change(Box::new(row.clone())));
             }
             SWITCH => {
                 let (verb, means) = if row.active {
@@ -206,11 +211,12 @@ impl Categories {
                 ctx.ask(form.confirmed_by(confirmation::UNDOABLE, 1), Intent::Switch(Box::new(row.clone())));
             }
             _ => {
-                let form = Form::new(format!("Merge {name}"))
+                let form = Form::new(merge_title(row))
                     .line("Into which one? How many services move is said before it is done.")
                     .line("")
-                    .with_input("into (its key)", true);
-                ctx.ask(form, Intent::MergeInto(row.key));
+                    .with_input("into (its key)", true)
+                    .about([row.key]);
+                ctx.ask(form, Intent::MergeInto(Box::new(row.clone())));
             }
         }
     }
@@ -285,12 +291,13 @@ impl Categories {
         });
     }
 
-    fn merge(&mut self, key: Category, into: Category, dry_run: bool, ctx: &mut Ctx) {
+    fn merge(&mut self, of: Box<CategoryDetail>, into: Category, dry_run: bool, ctx: &mut Ctx) {
+        let key = of.key;
         self.last = Some(format!("marketplace categories merge {key} --into {into} --dry-run"));
         let input = MergeCategoryInput::new(into, &Change { dry_run, ..Change::default() });
         let work = |api: Connection| async move { api.call::<MergeCategory>(key, (), input).await };
         if dry_run {
-            let wrap = move |answer| Came::WouldMerge(into, answer);
+            let wrap = move |answer| Came::WouldMerge(of, into, answer);
             let load = ctx.load(wrap, work);
             self.acting.insert(load, (key, ""));
         } else {
@@ -305,7 +312,7 @@ impl Categories {
                 self.list.rows.refresh();
                 ctx.say(format!("{key}: {}", if changed.changed { done } else { "unchanged: was so already" }));
             }
-            Came::WouldMerge(into, Ok(would)) => {
+            Came::WouldMerge(of, into, Ok(would)) => {
                 let services = rows::count(would.item.services);
                 let form = Form::new(format!("Merge {key} into {into}"))
                     .line(format!(
@@ -315,7 +322,7 @@ impl Categories {
                     .line("")
                     .danger()
                     .confirmed_by(confirmation::MERGE, 1);
-                ctx.ask(form, Intent::Merge(key, into));
+                ctx.ask(form, Intent::Merge(of, into));
             }
             Came::Merged(Ok(merged)) => {
                 self.list.rows.refresh();
@@ -323,7 +330,7 @@ impl Categories {
                 let still = if merged.item.category.moving { "; the rest moves within moments" } else { "" };
                 ctx.say(format!("{key}: {done}, with {services} services{still}"));
             }
-            Came::Changed(Err(error)) | Came::WouldMerge(_, Err(error)) | Came::Merged(Err(error)) => {
+            Came::Changed(Err(error)) | Came::WouldMerge(.., Err(error)) | Came::Merged(Err(error)) => {
                 ctx.fail(key.as_str(), &error);
             }
         }
@@ -400,25 +407,25 @@ impl Screen for Categories {
                 self.last = Some(format!("marketplace categories update {} --active {active} --dry-run", of.key));
                 self.update(&of, update, if active { "active" } else { "inactive" }, ctx);
             }
-            Intent::MergeInto(key) => match filled.inputs.first().map_or("", String::as_str).parse() {
-                Ok(into) => self.merge(key, into, true, ctx),
+            Intent::MergeInto(of) => match filled.inputs.first().map_or("", String::as_str).parse() {
+                Ok(into) => {
+                    ctx.keep_filled();
+                    self.merge(of, into, true, ctx);
+                }
                 Err(why) => {
                     let why: String = why;
                     ctx.refuse(why);
                 }
             },
-            Intent::Merge(key, into) => self.merge(key, into, false, ctx),
+            Intent::Merge(of, into) => {
+                ctx.drafts.send_kept(&merge_title(&of), of.key);
+                self.merge(of, into, false, ctx);
+            }
         }
         Ok(())
     }
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
-        // What is moving goes on by itself.
-        if visible && self.list.rows.rows().any(|category| category.moving) {
-            self.list.later(ctx);
-        }
-        if visible && self.list.due(ctx.now()) {
-            self.list.rows.refresh();
-        }
+        self.list.watch(visible, ctx);
         self.list.tick(visible, ctx);
     }
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {

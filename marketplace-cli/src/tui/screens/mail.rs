@@ -20,7 +20,6 @@ use super::super::{
         listing::{Key, Listed, Listing, Lists, copies},
         paged::Row,
     },
-    bulk::Bulk,
     component::{Registered, Screen},
     confirmation,
     ctx::{Confirmed, Ctx, Request},
@@ -125,6 +124,13 @@ fn detail(mail: &MailSummary, ctx: &Ctx) -> Popup {
     Popup::new(name(mail), lines)
 }
 
+fn heading(targets: &[(MailId, String)]) -> String {
+    match targets {
+        [(_, name)] => format!("Try again: {}", text::clean(name)),
+        many => format!("Try {} mails again", many.len()),
+    }
+}
+
 /// The intent of the form.
 struct Retry(Vec<(MailId, String)>);
 
@@ -163,13 +169,10 @@ impl Screen for Mail {
             TRY_AGAIN => {
                 let targets =
                     self.list.targets(|mail| format!("{} to {}", name(mail), mail.to.as_deref().unwrap_or("?")));
-                let heading = match targets.as_slice() {
-                    [] => return true,
-                    [(_, name)] => format!("Try again: {}", text::clean(name)),
-                    many => format!("Try {} mails again", many.len()),
-                };
-                let form = Form::new(heading).confirmed_by(confirmation::UNDOABLE, targets.len());
-                ctx.ask(form, Retry(targets));
+                if !targets.is_empty() {
+                    let form = Form::new(heading(&targets)).confirmed_by(confirmation::UNDOABLE, targets.len());
+                    ctx.ask(form, Retry(targets));
+                }
             }
             Action::BACK => return self.list.back(ctx),
             _ => return copies(self.list.rows.selected(), action, ctx) || self.list.action(action, ctx),
@@ -200,10 +203,7 @@ impl Screen for Mail {
         match answer {
             Ok(changed) => {
                 self.list.rows.replace(&changed.item);
-                ctx.say(format!(
-                    "{name}: {}",
-                    if changed.changed { "is tried again" } else { "is being tried already" }
-                ));
+                ctx.say_of(name, if changed.changed { "is tried again" } else { "is being tried already" });
             }
             Err(error) => ctx.fail(&name, &error),
         }
@@ -214,25 +214,16 @@ impl Screen for Mail {
         let again = |api: Connection, id| -> BoxFuture<'static, _> {
             Box::pin(async move { api.call::<RetryMail>(id, (), PlainInput::default()).await })
         };
-        if let [(id, name)] = targets.as_slice() {
-            let load = ctx.act(format!("trying again: {name}"), Tried, |api| again(api, *id));
-            self.trying.insert(load, name.clone());
-        } else {
-            self.list.acting_on(targets.iter().map(|(id, _)| *id));
-            let heading = format!("Try {} mails again", targets.len());
-            ctx.bulk(Bulk::new(heading, targets.into_iter().map(|(id, name)| (name, id)), again));
-        }
+        let said = ("trying again:", heading(&targets));
+        self.trying.extend(self.list.change(said, targets, ctx, Tried, again));
         Ok(())
     }
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
-        // No event tells that a mail was tried, so they are looked at again while somebody sees them.
-        if visible && !self.list.rows.is_empty() {
-            self.list.later(ctx);
-        }
-        if visible && self.list.due(ctx.now()) {
-            self.list.rows.refresh();
-        }
+        self.list.watch(visible, ctx);
         self.list.tick(visible, ctx);
+    }
+    fn status(&self, _ctx: &Ctx) -> Option<(String, Style)> {
+        self.list.marked(TRY_AGAIN.label)
     }
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         let (now, theme) = (ctx.now(), ctx.theme);

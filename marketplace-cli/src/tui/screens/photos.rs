@@ -53,6 +53,8 @@ pub struct Photos {
     shown: Shown,
     /// Whether the one that is shown is as large as there is room.
     pub large: bool,
+    /// Whether the last frame had room for it.
+    is_drawn: bool,
     opened: Option<LoadId>,
 }
 
@@ -84,6 +86,38 @@ impl Photos {
     /// Returns the photo that is shown.
     pub fn current(&self) -> Option<&Photo> {
         self.all.get(self.at)
+    }
+
+    /// Returns the photo that is shown, once it has been drawn; why an act on it is not possible otherwise.
+    pub fn seen(&self, ctx: &Ctx) -> std::result::Result<&Photo, String> {
+        let photo = self.current().ok_or_else(|| "there is no photo here".to_owned())?;
+        match (self.is_drawn, self.shown.seen) {
+            (true, true) => Ok(photo),
+            (true, false) => Err("the photo is still on its way: look at it first".into()),
+            (false, _) => {
+                Err(format!("the photo is not on the screen: {} shows it large", ctx.keymap.key(Action::ZOOM)))
+            }
+        }
+    }
+
+    /// Returns which one is shown, as forms name it: `photo 2 of 2 · “The tap”`.
+    pub fn said(&self) -> String {
+        let alt = match self.current().map(|photo| photo.alt.as_str()) {
+            None | Some("") => "no text stands for it".into(),
+            Some(alt) => format!("“{}”", text::clean(alt)),
+        };
+        format!("{} · {alt}", self.place())
+    }
+
+    /// Returns the place of the one that is shown: `photo 2 of 2`.
+    pub fn place(&self) -> String {
+        format!("photo {} of {}", self.at + 1, self.all.len())
+    }
+
+    /// Begins a frame, which does not show the photo unless it is drawn, nor a large one where something else is shown.
+    pub fn begin_frame(&mut self, is_open: bool) {
+        self.is_drawn = false;
+        self.large &= is_open;
     }
 
     fn turn_to(&mut self, at: usize) {
@@ -194,7 +228,9 @@ impl Photos {
 
     /// Draws the photo that is shown, with its number and the text that stands for it below.
     pub fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
+        let place = self.place();
         let Some(photo) = self.all.get(self.at) else { return };
+        self.is_drawn = true;
         let alt =
             if photo.alt.is_empty() { "no text stands for it".to_owned() } else { format!("“{}”", photo.alt) };
         let width = usize::from(area.width.saturating_sub(2));
@@ -202,7 +238,7 @@ impl Photos {
         lines.truncate(usize::from((area.height / 4).max(1)));
         let below = u16::try_from(lines.len()).unwrap_or(1).min(area.height.saturating_sub(1));
         let [picture, said] = area.layout(&Layout::vertical([Constraint::Min(1), Constraint::Length(below)]));
-        let caption = format!("photo {} of {} · {} × {}", self.at + 1, self.all.len(), photo.width, photo.height);
+        let caption = format!("{place} · {} × {}", photo.width, photo.height);
         self.shown.draw(picture, buf, ctx, ("photo", &caption), true);
         let said = Rect { x: said.x + 1, width: said.width.saturating_sub(2), ..said };
         for (row, line) in (0..said.height).zip(lines) {

@@ -181,21 +181,20 @@ pub struct Services {
 
 impl Services {
     fn ask_about_photo(&self, ctx: &mut Ctx) {
-        let shown = self.browser.detail.as_ref().zip(self.photos.current());
-        let Some((detail, photo)) = shown else {
-            ctx.refuse("remove photo: there is no photo here");
+        let Some(detail) = self.browser.shown() else {
+            ctx.refuse("remove photo: open its service first");
             return;
+        };
+        let photo = match self.photos.seen(ctx) {
+            Ok(photo) => photo,
+            Err(why) => return ctx.refuse(format!("remove photo: {why}")),
         };
         let service = &detail.service;
         let target = Target { id: service.id, name: service.name(), version: Some(service.version) };
         let choices = REMOVALS.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect();
         let form = Form::new(format!("Remove a photo of {}", text::clean(&target.name)))
-            .line(if photo.alt.is_empty() {
-                "The one that is shown.".into()
-            } else {
-                format!("“{}”", text::clean(&photo.alt))
-            })
-            .line("Nobody sees it any more, and its worker is told why. It cannot be put back.")
+            .line(self.photos.said())
+            .line("It cannot be put back. Nobody sees it any more, and its worker is told why.")
             .line("")
             .choices(choices, false)
             .with_note(None)
@@ -220,6 +219,11 @@ impl Services {
                 Box::pin(async move { api.call::<RemovePhoto>((id, photo), (), input).await })
             },
         );
+    }
+
+    /// Returns whether what keys apply to has a photo that can be shown.
+    fn has_photo(&self) -> bool {
+        self.browser.shown().is_some() && self.photos.current().is_some()
     }
 
     /// Keeps the photos those of the service in full.
@@ -323,14 +327,21 @@ impl Screen for Services {
     }
 
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
-        if photos::ACTIONS.contains(&action) {
-            self.browser.in_detail |= self.browser.detail.is_some();
+        if photos::ACTIONS.contains(&action) && self.browser.subject().is_some() {
+            if self.browser.shown().is_none() {
+                ctx.refuse(format!("{}: open the service first", action.label));
+                return true;
+            }
+            self.browser.in_detail = true;
         }
         if self.photos.action(action, ctx) {
             return true;
         }
         match action {
             Action::BACK if self.photos.back() => {}
+            Action::MARK | Action::MARK_RANGE | Action::MARK_ALL if self.photos.large => {
+                ctx.refuse(format!("mark: {} leads back to the service first", ctx.keymap.key(Action::BACK)));
+            }
             REMOVE_PHOTO => self.ask_about_photo(ctx),
             CLOSE => self.ask(true, None, None, ctx),
             REOPEN => self.ask(false, None, None, ctx),
@@ -378,8 +389,8 @@ impl Screen for Services {
     }
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
-        let (list, detail) =
-            if self.photos.large && self.browser.in_detail { (None, Some(area)) } else { self.browser.panes(area) };
+        self.photos.begin_frame(self.browser.in_detail);
+        let (list, detail) = if self.photos.large { (None, Some(area)) } else { self.browser.panes(area) };
         let (now, theme) = (ctx.now(), ctx.theme);
         if let Some(list) = list {
             let words = ("Services", "No service matches. Esc clears the filter.");
@@ -404,6 +415,10 @@ impl Screen for Services {
         }
     }
 
+    fn status(&self, _ctx: &Ctx) -> Option<(String, Style)> {
+        self.browser.marked("close or reopen")
+    }
+
     fn offers(&self, action: Action) -> bool {
         let many = self.browser.list.rows.marked_count() > 0;
         let subject = self.browser.subject();
@@ -413,8 +428,8 @@ impl Screen for Services {
                 many || subject.is_some_and(open)
             }
             REOPEN => many || subject.is_some_and(|row| row.closed_reason.is_some()),
-            REMOVE_PHOTO => self.photos.current().is_some(),
-            other if photos::ACTIONS.contains(&other) => self.photos.current().is_some(),
+            REMOVE_PHOTO => self.has_photo(),
+            other if photos::ACTIONS.contains(&other) => self.has_photo(),
             Action::OPEN | Action::MARK => !self.browser.in_detail && subject.is_some(),
             Action::JUMP | Action::GO_WORKER | Action::GO_REVIEWS | Action::GO_KYC => subject.is_some(),
             _ => true,

@@ -10,8 +10,10 @@ use marketplace_core::{
         principal::Principal,
     },
     error::Result,
+    events::Event,
     ids::TokenId,
     page::{Page, PageRequest},
+    records::target::TargetKind,
     staff::{Connection, CreateToken, ListQuery, ListTokens, NewTokenInput, PlainInput, RevokeToken},
     time::Timestamp,
     tokens::model::{ApiToken, CreatedToken, NewToken, TokenFilter, TokenStatus},
@@ -25,7 +27,6 @@ use super::super::{
         listing::{Key, Listed, Listing, Lists, copies},
         paged::Row,
     },
-    bulk::Bulk,
     component::{Registered, Screen},
     confirmation,
     ctx::{Confirmed, Ctx, Request},
@@ -133,6 +134,13 @@ fn detail(token: &ApiToken, ctx: &Ctx) -> Popup {
     Popup::new(token.name.clone(), lines).private()
 }
 
+fn heading(targets: &[(TokenId, String)]) -> String {
+    match targets {
+        [(_, name)] => format!("End the token {}", text::clean(name)),
+        many => format!("End {} tokens", many.len()),
+    }
+}
+
 /// The intent of a form.
 enum Intent {
     /// Make one.
@@ -218,16 +226,13 @@ impl Screen for Tokens {
             }
             REVOKE => {
                 let targets = self.list.targets(|token| token.name.clone());
-                let heading = match targets.as_slice() {
-                    [] => return true,
-                    [(_, name)] => format!("End the token {}", text::clean(name)),
-                    many => format!("End {} tokens", many.len()),
-                };
-                let form = Form::new(heading)
-                    .line("Whatever uses it stops working at once. It cannot be taken back.")
-                    .line("")
-                    .confirmed_by(confirmation::REVOKE_TOKENS, targets.len());
-                ctx.ask(form, Intent::Revoke(targets));
+                if !targets.is_empty() {
+                    let form = Form::new(heading(&targets))
+                        .line("Whatever uses it stops working at once. It cannot be taken back.")
+                        .line("")
+                        .confirmed_by(confirmation::REVOKE_TOKENS, targets.len());
+                    ctx.ask(form, Intent::Revoke(targets));
+                }
             }
             Action::BACK => return self.list.back(ctx),
             _ => return copies(self.list.rows.selected(), action, ctx) || self.list.action(action, ctx),
@@ -255,20 +260,20 @@ impl Screen for Tokens {
             Came::Created(Ok(created)) => {
                 self.list.rows.refresh();
                 let secret = created.item.secret.unwrap_or_default();
-                let lines = vec![
-                    PopLine::Text("Keep the secret now: it is shown this once.".into()),
-                    PopLine::Text(String::new()),
-                    PopLine::Text(secret),
-                ];
-                ctx.requests.push(Request::Popup(Popup::new(format!("Token {name}"), lines).private()));
+                ctx.requests.push(Request::Popup(Popup::secret(format!("Token {name}"), secret)));
             }
             Came::Revoked(Ok(revoked)) => {
                 self.list.rows.replace(&revoked.item);
-                ctx.say(format!("{name}: {}", if revoked.changed { "ended" } else { "had ended already" }));
+                ctx.say_of(name, if revoked.changed { "ended" } else { "had ended already" });
             }
             Came::Created(Err(error)) | Came::Revoked(Err(error)) => ctx.fail(&name, &error),
         }
         None
+    }
+    fn event(&mut self, event: &Event, ctx: &mut Ctx) {
+        if event.target_kind() == Some(TargetKind::Token) {
+            self.list.soon(ctx);
+        }
     }
     fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
         let (intent, filled) = confirmed.open()?;
@@ -278,14 +283,8 @@ impl Screen for Tokens {
         match intent {
             Intent::Create => self.create(&filled, ctx),
             Intent::Revoke(targets) => {
-                if let [(id, name)] = targets.as_slice() {
-                    let load = ctx.act(format!("ending the token {name}"), Came::Revoked, |api| revoke(api, *id));
-                    self.changing.insert(load, name.clone());
-                } else {
-                    self.list.acting_on(targets.iter().map(|(id, _)| *id));
-                    let heading = format!("End {} tokens", targets.len());
-                    ctx.bulk(Bulk::new(heading, targets.into_iter().map(|(id, name)| (name, id)), revoke));
-                }
+                let said = ("ending the token", heading(&targets));
+                self.changing.extend(self.list.change(said, targets, ctx, Came::Revoked, revoke));
             }
         }
         Ok(())
@@ -313,6 +312,9 @@ impl Screen for Tokens {
                 token.last_used_at.map_or_else(|| Span::raw("never"), |at| rows::time(theme, at, now, ctx.times)),
             ]
         });
+    }
+    fn status(&self, _ctx: &Ctx) -> Option<(String, Style)> {
+        self.list.marked(REVOKE.label)
     }
     fn offers(&self, action: Action) -> bool {
         !self.list.rows.is_empty() || !matches!(action, REVOKE | Action::OPEN | Action::MARK | Action::GO_USER)

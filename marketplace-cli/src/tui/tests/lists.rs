@@ -40,6 +40,24 @@ async fn a_new_filter_replaces_the_old_one() {
     console.shows("Users · role:client ada");
 }
 
+/// A list says the filter that it has, not one that it could not have.
+#[tokio::test]
+async fn a_filter_that_is_none_is_not_in_the_title() {
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
+    console.press("3 /").await;
+    console.write("colour:red").await;
+    console.press("enter").await;
+    console.shows("`colour:` is unknown: filter by ");
+    console.hides("Users · colour:red");
+    console.press("esc").await;
+    console.hides("colour");
+    console.press(":").await;
+    console.write("users colour:red").await;
+    console.press("enter").await;
+    console.hides("Users · colour:red");
+}
+
 #[tokio::test]
 async fn filters_are_remembered_and_saved_under_a_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -178,6 +196,24 @@ async fn no_size_breaks_anything() {
             console.draw();
         }
     }
+}
+
+/// A window says what it is and how it is closed, also where there is little room.
+#[tokio::test]
+async fn windows_say_what_they_are_and_how_they_are_closed() {
+    let system = System::new(12, 4).await;
+    let mut console = Console::start_with(&system, options(), (60, 16)).await;
+    for (keys, title) in [("?", "┌ Help "), ("!", "┌ As command "), ("7 enter", "┌ ")] {
+        console.press(keys).await;
+        let screen = console.screen();
+        let line = screen.lines().find(|line| line.contains("Esc closes") && line.contains(title));
+        assert!(line.is_some_and(|line| line.contains(" ┐")), "{title}:\n{screen}");
+        console.press("esc").await;
+    }
+    // A form.
+    console.press("3 e").await;
+    console.press("f").await;
+    console.shows("Esc cancels");
 }
 
 #[tokio::test]

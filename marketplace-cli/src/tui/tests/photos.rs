@@ -14,7 +14,7 @@ use marketplace_core::{
 };
 
 use super::{
-    Console, changes,
+    Console, changes, options,
     system::{self, System, world},
 };
 
@@ -66,12 +66,8 @@ async fn photos_are_looked_at_and_removed() {
     console.shows("marketplace services remove-photo");
 }
 
-/// The one that is shown is removed by the decision, in three keys; taking the decision back puts it back.
-#[tokio::test]
-async fn a_reported_photo_is_removed_by_a_decision() {
-    let system = System::new(12, 0).await;
-    let id = with_photos(&system).await;
-    let photos = services::staff_show(&system.lea(), id).await.unwrap().photos;
+/// The first worker's service is reported.
+async fn report(system: &System, id: ServiceId) {
     let new = NewReport {
         target_kind: ReportTarget::Service,
         target_id: id.0,
@@ -79,6 +75,99 @@ async fn a_reported_photo_is_removed_by_a_decision() {
         text: "not their tap".into(),
     };
     reports::file(&system.user(4, Role::Client), new).await.unwrap();
+}
+
+/// What was ticked for one photo is not ticked for another one, and the form says which one it is about.
+#[tokio::test]
+async fn a_tick_for_a_photo_stays_with_that_photo() {
+    let system = System::new(12, 0).await;
+    let id = with_photos(&system).await;
+    report(&system, id).await;
+    let mut console = Console::start(&system).await;
+    console.press("8 enter ] a P").await;
+    console.shows("[x] remove photo 2 of 2");
+    console.press("esc a").await;
+    console.shows("[x] remove photo 2 of 2");
+    console.press("esc [ a").await;
+    console.shows("P removes photo 1 of 2 · “The tap”");
+    console.shows("[ ] remove photo 1 of 2");
+    console.shows("[x] scam");
+    console.press("enter").await;
+    console.shows("choose what is done too");
+    console.press("esc").await;
+    assert_eq!(services::staff_show(&system.lea(), id).await.unwrap().photos.len(), 2);
+}
+
+/// Where there is no room for the photo, it cannot be removed before it was looked at.
+#[tokio::test]
+async fn a_photo_that_is_not_on_the_screen_is_not_removed() {
+    let system = System::new(12, 0).await;
+    let id = with_photos(&system).await;
+    report(&system, id).await;
+    let mut console = Console::start_with(&system, options(), (60, 16)).await;
+    console.press("8 enter").await;
+    console.hides("photo 1 of 2");
+    console.press("a").await;
+    console.shows("No photo can be removed: the photo is not on the screen…");
+    console.hides("P [ ] remove");
+    console.press("P S enter").await;
+    let shown = services::staff_show(&system.lea(), id).await.unwrap();
+    assert_eq!((shown.photos.len(), shown.service.closed_reason.is_some()), (2, true));
+    console.press("u enter").await;
+    console.press("z a").await;
+    console.shows("P removes photo 1 of 2 · “The tap”");
+    console.press("P enter").await;
+    assert_eq!(services::staff_show(&system.lea(), id).await.unwrap().photos.len(), 1);
+
+    let mut console = Console::start_with(&system, options(), (60, 16)).await;
+    console.press("3 J s enter").await;
+    console.hides("photo 1 of");
+    console.press("d").await;
+    console.shows("remove photo: the photo is not on the screen");
+}
+
+/// Keys are for the service that is shown, whether the list beside it is seen or not.
+#[tokio::test]
+async fn marks_are_for_what_is_shown() {
+    let system = System::new(12, 0).await;
+    let id = with_photos(&system).await;
+    for size in [(80, 24), (120, 36)] {
+        let mut console = Console::start_with(&system, options(), size).await;
+        console.press("W").await;
+        let is_chosen =
+            |console: &Console| console.screen().lines().any(|row| row.contains('▸') && row.contains("Fix a leaking"));
+        for _ in 0..20 {
+            if is_chosen(&console) {
+                break;
+            }
+            console.press("j").await;
+        }
+        console.press("enter").await;
+        console.shows("photo 1 of 2");
+        console.press("space").await;
+        console.shows("marked");
+        console.press("x").await;
+        console.shows("Close “Fix a leaking tap”");
+        console.press("esc d").await;
+        console.shows("Remove a photo of “Fix a leaking tap”");
+        console.press("esc z space").await;
+        console.shows("leads back to the service first");
+        console.press("esc space").await;
+        console.shows("not marked any more");
+        console.press("x f enter").await;
+        let shown = services::staff_show(&system.lea(), id).await.unwrap();
+        assert!(shown.service.closed_reason.is_some(), "{}", console.screen());
+        console.press("O enter").await;
+    }
+}
+
+/// The one that is shown is removed by the decision, in three keys; taking the decision back puts it back.
+#[tokio::test]
+async fn a_reported_photo_is_removed_by_a_decision() {
+    let system = System::new(12, 0).await;
+    let id = with_photos(&system).await;
+    let photos = services::staff_show(&system.lea(), id).await.unwrap().photos;
+    report(&system, id).await;
     let mut console = Console::start(&system).await;
     console.press("8").await;
     console.hides("photo 1 of 2");
@@ -86,7 +175,8 @@ async fn a_reported_photo_is_removed_by_a_decision() {
     console.shows("photo 1 of 2");
     assert!(draws(&console), "{}", console.screen());
     console.press("] a").await;
-    console.shows("P removes the photo that is shown");
+    console.shows("P removes photo 2 of 2 · no text stands for it");
+    console.shows("P  [ ] remove photo 2 of 2");
     changes(&system);
     console.press("P enter").await;
     let left = services::staff_show(&system.lea(), id).await.unwrap().photos;

@@ -9,10 +9,12 @@ use marketplace_core::{
         self,
         model::{NewReport, ReportFilter, ReportReason, ReportStatus, ReportTarget},
     },
+    staff::ResolveReport,
 };
 
 use super::{
-    Console,
+    super::Options,
+    Console, options,
     system::{System, thread_id, user_id},
 };
 
@@ -54,9 +56,10 @@ async fn reports_are_decided_in_four_keys_and_undone() {
     console.shows("[x] scam");
     console.press("enter").await;
     console.shows("choose what is done too");
-    console.press("a c M enter").await;
+    // The form stays as it is.
+    console.press("c M enter").await;
     console.shows("choose a reason too");
-    console.press("a M W enter").await;
+    console.press("c W enter").await;
     assert!(scam(&system).await.removed);
     assert_eq!(statuses(&system).await, [ReportStatus::Resolved, ReportStatus::InReview]);
     console.shows("u undo 10s");
@@ -69,4 +72,30 @@ async fn reports_are_decided_in_four_keys_and_undone() {
     assert_eq!(statuses(&system).await, [ReportStatus::Dismissed, ReportStatus::Snoozed]);
     console.press("!").await;
     console.shows("marketplace reports");
+}
+
+/// What was begun earlier comes first, but not the case whose decision is on its way.
+#[tokio::test]
+async fn the_next_case_is_not_the_one_that_is_being_decided() {
+    let system = System::new(12, 0).await;
+    let message = scam(&system).await;
+    for (target_kind, target_id) in [(ReportTarget::Message, message.id.0), (ReportTarget::User, user_id(0).0)] {
+        let new = NewReport { target_kind, target_id, reason: ReportReason::Scam, text: "wants money first".into() };
+        reports::file(&system.user(4, Role::Client), new).await.unwrap();
+        system.advance(Duration::from_secs(1));
+    }
+    let options = Options { alone: true, ..options() };
+    let mut console = Console::start_with(&system, options, (120, 40)).await;
+    console.press("8 enter").await;
+    console.shows("┌ message of Ada O•••");
+    system.hold::<ResolveReport>();
+    console.press("a W enter").await;
+    console.shows("┌ user of Ada O•••");
+    console.shows("u undo");
+    system.let_go::<ResolveReport>();
+    console.settle().await;
+    console.shows("┌ user of Ada O•••");
+    console.shows("u undo");
+    console.hides("✖");
+    assert_eq!(statuses(&system).await, [ReportStatus::Resolved, ReportStatus::InReview]);
 }

@@ -1,6 +1,14 @@
 //! Webhooks, rules and categories.
 
-use super::{Console, system::System};
+use std::time::Duration;
+
+use marketplace_core::{
+    base::change::Change,
+    rules::model::{NewRule, RuleKind},
+    staff::{CreateRule, NewRuleInput},
+};
+
+use super::{Console, options, system::System};
 
 #[tokio::test]
 async fn a_webhook_is_made_tested_switched_and_deleted() {
@@ -8,13 +16,19 @@ async fn a_webhook_is_made_tested_switched_and_deleted() {
     let mut console = Console::start(&system).await;
     console.press("H").await;
     console.shows("No system is told of anything");
-    console.press("n a c tab").await;
-    console.write("https://hooks.invalid/a").await;
-    console.press("tab").await;
+    console.press("n a c enter").await;
+    console.shows("url: write something first");
+    // The arrows lead from field to field, and not around.
+    console.press("down down").await;
     console.write("Payouts").await;
+    console.press("up").await;
+    console.write("https://hooks.invalid/a").await;
     console.press("enter").await;
-    // The secret is there once.
+    // The secret is there once, and stays until it is put away.
     console.shows("Keep the secret now");
+    console.shows("whsec_");
+    console.press("q x j space").await;
+    console.click(1, 20).await;
     console.shows("whsec_");
     console.press("esc").await;
     console.hides("whsec_");
@@ -97,7 +111,7 @@ async fn a_rule_is_tried_before_it_is_made() {
     // Both do: it says which one.
     console.press("c F enter").await;
     console.shows("choose one of the two");
-    console.press("c F R enter").await;
+    console.press("c R enter").await;
     console.shows("✖ refuse");
     console.press("s enter").await;
     console.shows("○ rests");
@@ -108,6 +122,86 @@ async fn a_rule_is_tried_before_it_is_made() {
     console.press("esc D").await;
     console.confirm("delete").await;
     console.shows("There are no rules");
+}
+
+/// What somebody filled in comes back when it led to nothing, also after a question that followed.
+#[tokio::test]
+async fn what_was_filled_in_comes_back_when_it_led_to_nothing() {
+    let system = System::new(12, 0).await;
+    system.say(1, "Buy a gift card.").await;
+    let mut console = Console::start(&system).await;
+    console.press("M n w tab").await;
+    console.write("gift card").await;
+    console.press("tab").await;
+    console.write("nonsense").await;
+    console.press("enter").await;
+    console.shows("nonsense: the reasons of reports are");
+    console.press("n w").await;
+    console.shows("in this order  gift card");
+    console.shows("of its reports  nonsense");
+    console.press("tab tab ctrl-u enter").await;
+    console.shows("would have caught 1 of");
+    // Trying is not making.
+    console.press("esc n w").await;
+    console.shows("in this order  gift card");
+    console.press("enter n enter").await;
+    console.shows("words gift card: holds");
+    console.press("n w").await;
+    console.hides("in this order  gift card");
+
+    console.press("esc I m").await;
+    console.write("nowhere").await;
+    console.press("enter").await;
+    console.hides("Into which one?");
+    console.press("m").await;
+    console.shows("into (its key)  nowhere");
+    console.press("ctrl-u").await;
+    console.write("pets").await;
+    console.press("enter").await;
+    console.shows("into pets");
+    console.later(Duration::from_secs(10)).await;
+    console.press("esc m").await;
+    console.shows("into (its key)  pets");
+    console.press("enter").await;
+    console.confirm("merge").await;
+    console.shows("→ pets");
+}
+
+/// What a rule would have caught shows nobody's address or number before it is asked for.
+#[tokio::test]
+async fn what_a_rule_would_have_caught_is_masked_until_asked_for() {
+    let system = System::new(12, 0).await;
+    system.say(1, "Buy a gift card and call +44 20 7183 8750.").await;
+    for size in [(80, 24), (120, 40)] {
+        let mut console = Console::start_with(&system, options(), size).await;
+        console.press("M n w tab").await;
+        console.write("gift card").await;
+        console.press("enter").await;
+        console.shows("Buy a gift card and call +44•••");
+        console.hides("7183");
+        console.press("R").await;
+        console.shows("7183 8750");
+        console.shows("contact details shown, masked again in 30s");
+        console.later(Duration::from_secs(31)).await;
+        console.hides("7183");
+        // Keys are for what is shown.
+        console.press("space D").await;
+        console.shows("delete: Esc leads back to the rules first");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_a_colleague_made_shows_by_itself() {
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
+    console.press("M").await;
+    console.shows("There are no rules");
+    let new = NewRuleInput::new(NewRule::new(RuleKind::Words, "gift card"), &Change::default());
+    system.direct().call::<CreateRule>((), (), new).await.unwrap();
+    console.later(Duration::from_secs(2)).await;
+    console.shows("gift card");
+    console.press("space").await;
+    console.shows("◆ 1 marked: off/on or delete is for all of them");
 }
 
 #[tokio::test]

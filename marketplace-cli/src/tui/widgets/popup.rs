@@ -44,18 +44,37 @@ pub struct Popup {
     area: Rect,
     /// Whether it stays out of recordings.
     is_private: bool,
+    /// Whether only Esc and Enter close it: what it says is not shown again.
+    is_held: bool,
 }
 
 impl Popup {
     /// Creates a popup from lines.
     pub fn new(title: impl Into<String>, lines: Vec<PopLine>) -> Self {
-        Self { title: title.into(), lines, offset: 0, seen: (0, 0), area: Rect::ZERO, is_private: false }
+        Self {
+            title: title.into(),
+            lines,
+            offset: 0,
+            seen: (0, 0),
+            area: Rect::ZERO,
+            is_private: false,
+            is_held: false,
+        }
     }
     /// Leaves what it says out of recordings: a secret, or what was typed.
     #[must_use]
     pub fn private(mut self) -> Self {
         self.is_private = true;
         self
+    }
+    /// Creates a popup with a secret that is shown this once.
+    pub fn secret(title: impl Into<String>, secret: String) -> Self {
+        let lines = ["Keep the secret now: it is shown this once.".into(), String::new(), secret];
+        Self { is_held: true, ..Self::text(title, lines.into()).private() }
+    }
+    /// Returns whether nothing may take its place.
+    pub fn is_held(&self) -> bool {
+        self.is_held
     }
     /// Creates a popup from lines of plain text.
     pub fn text(title: impl Into<String>, lines: Vec<String>) -> Self {
@@ -108,6 +127,8 @@ impl Popup {
             KeyCode::PageUp | KeyCode::Char('u') => self.offset.saturating_sub(half),
             KeyCode::Char('g') | KeyCode::Home => 0,
             KeyCode::Char('G') | KeyCode::End => last,
+            KeyCode::Esc | KeyCode::Enter => return false,
+            _ if self.is_held => self.offset,
             _ => return false,
         }
         .min(last);
@@ -159,7 +180,9 @@ impl Popup {
         } else {
             "Esc closes".to_owned()
         };
-        let inner = rows::pane(area, buf, theme, &self.title, &more, true);
+        // How it is closed matters more than the end of a long title.
+        let title = text::cut(&self.title, usize::from(area.width).saturating_sub(text::width(&more) + 7));
+        let inner = rows::pane(area, buf, theme, &title, &more, true);
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
         for (row, line) in (0..inner.height).zip(lines.iter().skip(self.offset)) {
             rows::put(buf, inner, row, line);

@@ -346,6 +346,15 @@ impl<T: Row> Paged<T> {
             self.advance();
         }
     }
+    /// Marks a row, or takes its mark off; the cursor stays. Returns whether it is marked then; `None` when the list has not loaded it.
+    pub fn mark_shown(&mut self, id: T::Id) -> Option<bool> {
+        if self.marks.remove(&id).is_some() {
+            return Some(false);
+        }
+        let row = self.rows().find(|row| row.id() == id).cloned()?;
+        self.mark_rows(vec![row]);
+        Some(true)
+    }
     /// Begins or ends marking while moving. Returns true when it began.
     pub fn mark_range(&mut self) -> bool {
         self.range = if self.range.is_some() { None } else { Some(self.selected) };

@@ -466,9 +466,6 @@ impl Screen for Kyc {
         }
         self.keep_claims(ctx);
         self.warn_of_end(ctx);
-        if visible && self.list.due(now) {
-            self.list.rows.refresh();
-        }
         self.list.tick(visible, ctx);
     }
 

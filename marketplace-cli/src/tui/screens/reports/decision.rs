@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use marketplace_core::{
     base::change::{Change, Changed},
-    error::Result,
     ids::{CaseId, PhotoId},
     reports::model::{
         AppealVerdict, Deciding, DismissReason, ReportAction, ReportCase, ReportReason, ReportTarget, Verdict,
@@ -99,7 +98,7 @@ fn reason_key(reason: ReportReason) -> char {
     }
 }
 
-fn action_key(action: ReportAction) -> char {
+const fn action_key(action: ReportAction) -> char {
     match action {
         ReportAction::RemoveMessage => 'M',
         ReportAction::RemoveReview => 'R',
@@ -123,13 +122,16 @@ fn dismissal_key(reason: DismissReason) -> char {
     }
 }
 
+/// The letter that removes a photo.
+pub const PHOTO_KEY: char = action_key(ReportAction::RemovePhoto);
+
 /// Returns what can be done about a target; a photo can be removed if one is shown.
 fn offered(target: ReportTarget, photo: Option<PhotoId>) -> impl Iterator<Item = ReportAction> {
     ReportAction::of(target).filter(move |action| *action != ReportAction::RemovePhoto || photo.is_some())
 }
 
-/// Returns the choices of a decision, each with its letter: reasons, and what can be done.
-pub fn choices(asked: Asked, target: ReportTarget, photo: Option<PhotoId>) -> Vec<Choice> {
+/// Returns the choices of a decision, each with its letter: reasons, and what can be done; about a photo, with its place.
+pub fn choices(asked: Asked, target: ReportTarget, photo: Option<(PhotoId, &str)>) -> Vec<Choice> {
     match asked {
         Asked::Act => {
             let reasons = ReportReason::ALL.iter().map(|reason| Choice {
@@ -137,9 +139,13 @@ pub fn choices(asked: Asked, target: ReportTarget, photo: Option<PhotoId>) -> Ve
                 label: text::words(reason.as_str()),
                 template: reason.to_subject(),
             });
-            reasons
-                .chain(offered(target, photo).map(|action| Choice::of(action_key(action), action.as_str())))
-                .collect()
+            let done = offered(target, photo.map(|(id, _)| id)).map(|action| match (action, photo) {
+                (ReportAction::RemovePhoto, Some((_, place))) => {
+                    Choice { key: PHOTO_KEY, label: format!("remove {place}"), template: "" }
+                }
+                _ => Choice::of(action_key(action), action.as_str()),
+            });
+            reasons.chain(done).collect()
         }
         Asked::Dismiss => DismissReason::ALL
             .iter()
@@ -204,12 +210,17 @@ impl Last {
     }
 
     /// Returns what is missing, if anything is.
-    pub fn missing(&self) -> Option<&'static str> {
+    fn missing(&self) -> Option<&'static str> {
         match self.asked {
             Asked::Act if self.reasons.is_empty() => Some("choose a reason too: a small letter"),
             Asked::Act if self.actions.is_empty() => Some("choose what is done too: a capital letter"),
             _ => None,
         }
+    }
+
+    /// Says what is missing in what was filled in.
+    pub fn check(asked: Asked, about: (ReportTarget, Option<PhotoId>), filled: &Filled) -> Result<(), String> {
+        Self::new(asked, about, filled.clone()).missing().map_or(Ok(()), |missing| Err(missing.to_owned()))
     }
 
     /// Returns the request for the system, with the claim's fencing number.
@@ -262,7 +273,12 @@ impl Last {
 
 impl Last {
     /// Makes the decision, under the claim's fencing number.
-    pub async fn send(self, api: &Connection, id: CaseId, fence: Option<i64>) -> Result<Changed<ReportCase>> {
+    pub async fn send(
+        self,
+        api: &Connection,
+        id: CaseId,
+        fence: Option<i64>,
+    ) -> marketplace_core::error::Result<Changed<ReportCase>> {
         let change = Change { note: self.note.clone(), ..Change::default() };
         match self.request(fence) {
             Request::Reports(deciding) => staff::decide_reports(api, id, deciding, change).await,
@@ -281,7 +297,7 @@ mod tests {
     fn every_choice_has_a_letter_of_its_own() {
         for target in ReportTarget::ALL {
             for asked in [Asked::Act, Asked::Dismiss] {
-                let all = choices(asked, *target, Some(PhotoId(uuid::Uuid::nil())));
+                let all = choices(asked, *target, Some((PhotoId(uuid::Uuid::nil()), "photo 1 of 1")));
                 let keys: BTreeSet<char> = all.iter().map(|choice| choice.key).collect();
                 assert_eq!(keys.len(), all.len(), "{target} {asked:?}");
             }

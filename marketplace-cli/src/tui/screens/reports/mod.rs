@@ -28,7 +28,7 @@ use marketplace_core::{
 use ratatui::{buffer::Buffer, layout::Rect, text::Span};
 
 use self::{
-    decision::{Asked, Last, SNOOZES, choices, snoozes},
+    decision::{Asked, Last, PHOTO_KEY, SNOOZES, choices, snoozes},
     list::COLUMNS,
     queue::{Along, begun},
 };
@@ -102,10 +102,6 @@ impl Reports {
 
     /// Returns the open case, if it is claimed by this console's user and can be decided. Shows a notice otherwise.
     fn held(&self, ctx: &mut Ctx) -> Option<ReportSummary> {
-        if self.browser.list.rows.marked_count() > 0 {
-            ctx.refuse("each case of reports is decided for itself: Esc clears the marks");
-            return None;
-        }
         let Some(case) = self.open() else {
             ctx.refuse("open a case that waits first (Enter)");
             return None;
@@ -220,21 +216,31 @@ impl Reports {
             (true, true) => Asked::Reverse,
             (true, false) => Asked::Uphold,
         };
-        let mut form = Form::new(format!("{} · {}", asked.title(), text::clean(&case.name()))).line(asked.means());
-        let photo = self.photos.current();
-        if let Some(photo) = photo.filter(|_| asked == Asked::Act) {
-            let alt = if photo.alt.is_empty() { "no text stands for it" } else { photo.alt.as_str() };
-            form = form.line(format!("P removes the photo that is shown: {}", text::clean(alt)));
+        let mut form = Form::new(format!("{} · {}", asked.title(), text::clean(&case.name())));
+        let seen = self.photos.seen(ctx);
+        // What is decided about comes before what it means: it is read last where there is little room.
+        if asked == Asked::Act && self.photos.current().is_some() {
+            form = form.line(match &seen {
+                Ok(_) => format!("{PHOTO_KEY} removes {}", self.photos.said()),
+                Err(why) => format!("No photo can be removed: {why}"),
+            });
         }
-        let photo = photo.map(|photo| photo.id);
-        let letters = choices(asked, case.target_kind, photo);
+        form = form.line(asked.means());
+        let photo = seen.ok().map(|photo| photo.id);
+        if let Some(photo) = photo {
+            form = form.bound(PHOTO_KEY, photo);
+        }
+        let place = self.photos.place();
+        let letters = choices(asked, case.target_kind, photo.map(|photo| (photo, place.as_str())));
         if !letters.is_empty() {
             // What the reports say is usually why: it need not be said again.
             let said = case.reasons.as_slice();
             let picked = decision::reported(asked, said);
             form = form.choices(letters, true).with_picked(picked.as_slice());
         }
+        let about = (case.target_kind, photo);
         let form = form.with_comment().with_note(None).about([case.id]).confirmed_by(asked.confirmation(), 1);
+        let form = form.checked_by(move |filled| Last::check(asked, about, filled));
         ctx.ask(form, (asked, case, photo));
     }
 
@@ -271,10 +277,6 @@ impl Reports {
     ) {
         let fence = case.claim.as_ref().map(|claim| claim.fence);
         let last = Last::new(asked, (case.target_kind, photo), filled);
-        if let Some(missing) = last.missing() {
-            ctx.refuse(missing);
-            return;
-        }
         let request = last.clone();
         self.last = Some(last);
         let target = Self::target(case);
@@ -292,7 +294,7 @@ impl Reports {
     fn leave_to_next(&mut self, id: CaseId, ctx: &mut Ctx) {
         self.browser.list.rows.remove(id);
         self.browser.detail = None;
-        self.advance(Along::Nothing, ctx);
+        self.advance(Along::Done(id), ctx);
     }
 
     fn skip(&mut self, ctx: &mut Ctx) {
@@ -499,6 +501,7 @@ impl Screen for Reports {
     }
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
+        self.photos.begin_frame(self.browser.in_detail);
         let (list, detail) = match (self.browser.in_detail, self.photos.large) {
             (true, true) => (None, Some(area)),
             (true, false) => self.browser.panes(area),
@@ -539,13 +542,15 @@ impl Screen for Reports {
 
     fn status(&self, ctx: &Ctx) -> Option<(String, Style)> {
         let sent = self.sent.as_ref().filter(|sent| ctx.now() < sent.until);
-        sent.map_or_else(
-            || self.browser.marked("an action"),
-            |sent| {
-                let left = text::seconds_left(sent.until, ctx.now());
-                Some((format!("decided: {} · u undo {left}s", text::clean(&sent.target.name)), Style::Good))
-            },
-        )
+        sent.map(|sent| {
+            let left = text::seconds_left(sent.until, ctx.now());
+            (format!("decided: {} · u undo {left}s", text::clean(&sent.target.name)), Style::Good)
+        })
+    }
+
+    fn why_not(&self, action: Action, _ctx: &Ctx) -> Option<String> {
+        let marks = matches!(action, Action::MARK | Action::MARK_RANGE | Action::MARK_ALL);
+        marks.then(|| "no marks here: each case of reports is decided for itself".into())
     }
 
     fn label(&self, action: Action) -> Option<&'static str> {
@@ -563,7 +568,8 @@ impl Screen for Reports {
             ACT | DISMISS | SKIP | SNOOZE | ESCALATE | MINE => open,
             UNDO_LAST => self.sent.is_some(),
             other if photos::ACTIONS.contains(&other) => self.photos.current().is_some(),
-            Action::OPEN | Action::MARK => !self.browser.in_detail && self.browser.subject().is_some(),
+            Action::OPEN => !self.browser.in_detail && self.browser.subject().is_some(),
+            Action::MARK => false,
             Action::JUMP | Action::GO_USER | Action::GO_KYC => self.browser.subject().is_some(),
             Action::GO_THREADS => self.browser.subject().is_some_and(|case| case.thread_id.is_some()),
             _ => true,

@@ -12,6 +12,8 @@ use marketplace_core::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Along {
     Nothing,
+    /// It is being dealt with, which may not be known yet where cases are looked for.
+    Done(CaseId),
     /// It is skipped before: the next one may be it again.
     SkipFirst(CaseId),
     /// It is given back once there is another.
@@ -22,7 +24,7 @@ pub enum Along {
 pub async fn begun(api: &Connection, along: Along) -> Result<Option<CaseId>> {
     let open = match along {
         Along::Nothing => None,
-        Along::SkipFirst(id) | Along::ReleaseAfter(id) => Some(id),
+        Along::Done(id) | Along::SkipFirst(id) | Along::ReleaseAfter(id) => Some(id),
     };
     let filter = ReportFilter { status: Some(ReportStatus::InReview), ..ReportFilter::default() };
     let page = api.call::<ListReports>((), ListQuery::new(&filter, &PageRequest::first(MAX_LIMIT)), ()).await?;

@@ -13,10 +13,8 @@ use marketplace_core::{
         permission::Permission,
     },
     error::Result,
-    events::Event,
     ids::RuleId,
     page::{Page, PageRequest},
-    records::target::TargetKind,
     reports::model::ReportReason,
     rules::model::{NewRule, Rule, RuleAction, RuleEdit, RuleFilter, RuleKind, RulePlace},
     staff::{
@@ -38,7 +36,6 @@ use super::super::{
         listing::{Key, Listed, Listing, Lists, copies},
         paged::Row,
     },
-    bulk::Bulk,
     component::{Registered, Screen},
     confirmation,
     ctx::{Confirmed, Ctx, Request},
@@ -184,6 +181,11 @@ fn name(rule: &Rule) -> String {
     format!("{} {}", text::words(rule.kind.as_str()), rule.value)
 }
 
+/// Returns the title of the form for a new rule.
+fn new_title(kind: RuleKind) -> String {
+    format!("New rule · {}", text::words(kind.as_str()))
+}
+
 fn is_of_texts(kind: RuleKind) -> bool {
     matches!(kind, RuleKind::ContactDetails | RuleKind::Words)
 }
@@ -239,7 +241,7 @@ impl Rules {
         let mut picked = Self::picked(kind, action, RulePlace::ALL);
         picked.push(trial);
         let label = KINDS.iter().find(|(_, known, _)| *known == usual.kind).map_or("value", |(.., label)| label);
-        let form = Form::new(format!("New rule · {}", text::words(kind.as_str())))
+        let form = Form::new(new_title(kind))
             .line("Tried first, it changes nothing; without t it holds at once. Who is in already stays.")
             .line("")
             .choices(choices, true)
@@ -257,7 +259,8 @@ impl Rules {
             .with_picked(&Self::picked(rule.kind, rule.action, &rule.places))
             .with_input("reason of its reports", true)
             .filled_with(rule.reason.to_string())
-            .with_note(rule.note.as_deref());
+            .with_note(rule.note.as_deref())
+            .about([rule.id]);
         ctx.ask(form, Intent::Change(Box::new(rule.clone())));
     }
 
@@ -293,6 +296,7 @@ impl Rules {
         let rule =
             NewRule { action: Some(action), places, reason, note: filled.note.clone(), ..NewRule::new(kind, text(0)) };
         if only_try {
+            ctx.keep_filled();
             self.trial = Some(Trial::begin(rule, None, ctx));
         } else {
             self.create(rule, ctx);
@@ -351,14 +355,9 @@ impl Rules {
     where
         W: Fn(Connection, RuleId) -> BoxFuture<'static, Result<Changed<Rule>>> + Clone + Send + Sync + 'static,
     {
-        if let [(id, name)] = targets.as_slice() {
-            let (id, name) = (*id, name.clone());
-            self.act(("changing", name, done), ctx, |api| work(api, id));
-        } else {
-            self.list.acting_on(targets.iter().map(|(id, _)| *id));
-            let heading = format!("{verb} {} rules", targets.len());
-            ctx.bulk(Bulk::new(heading, targets.into_iter().map(|(id, name)| (name, id)), work));
-        }
+        let said = ("changing the rule", format!("{verb} {} rules", targets.len()));
+        let one = self.list.change(said, targets, ctx, Came, work);
+        self.acting.extend(one.map(|(load, name)| (load, (name, done))));
     }
 }
 
@@ -370,7 +369,7 @@ impl Registered for Rules {
         title: "rules",
         rows: Rows::Marked,
         own: ACTIONS,
-        chosen: &[],
+        chosen: &[Action::REVEAL],
         by_id: None,
     };
 }
@@ -402,6 +401,15 @@ impl Screen for Rules {
                     return true;
                 }
                 _ if trial.action(action, ctx) => return true,
+                CREATE => {}
+                // The list, which may not be seen, is not what keys are for now.
+                own if ACTIONS.contains(&own) => {
+                    let back = ctx.keymap.key(Action::BACK);
+                    ctx.refuse(format!("{}: {back} leads back to the rules first", own.label));
+                    return true;
+                }
+                Action::MARK | Action::MARK_RANGE | Action::MARK_ALL | Action::SORT | Action::REVERSE => return true,
+                Action::FILTER | Action::COLUMNS => self.trial = None,
                 _ => {}
             }
         }
@@ -433,14 +441,16 @@ impl Screen for Rules {
         true
     }
 
-    fn relations(&self) -> Relations {
-        self.list.rows.selected().map_or_else(Relations::default, |rule| Relations::of(rule.id))
+    fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
+        if let Some(trial) = &mut self.trial {
+            trial.tick(ctx);
+        }
+        self.list.watch(visible, ctx);
+        self.list.tick(visible, ctx);
     }
 
-    fn event(&mut self, event: &Event, ctx: &mut Ctx) {
-        if event.target_kind() == Some(TargetKind::Rule) {
-            self.list.soon(ctx);
-        }
+    fn relations(&self) -> Relations {
+        self.list.rows.selected().map_or_else(Relations::default, |rule| Relations::of(rule.id))
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
@@ -458,7 +468,7 @@ impl Screen for Rules {
             Ok(changed) => {
                 self.list.rows.replace(&changed.item);
                 self.list.rows.refresh();
-                ctx.say(format!("{name}: {}", if changed.changed { done } else { "unchanged: was so already" }));
+                ctx.say_of(name, if changed.changed { done } else { "unchanged: was so already" });
             }
             Err(error) => ctx.fail(&name, &error),
         }
@@ -476,6 +486,7 @@ impl Screen for Rules {
             Intent::Create(kind) => self.made(kind, &filled, ctx),
             Intent::Make(rule) => {
                 self.trial = None;
+                ctx.drafts.send_kept(&new_title(rule.kind), rule.kind);
                 self.create(rule, ctx);
             }
             Intent::Change(rule) => {
@@ -550,6 +561,14 @@ impl Screen for Rules {
         });
     }
 
+    fn status(&self, ctx: &Ctx) -> Option<(String, Style)> {
+        let Some(until) = self.trial.as_ref().and_then(Trial::revealed) else {
+            return self.list.marked("off/on or delete");
+        };
+        let left = text::seconds_left(until, ctx.now());
+        Some((format!("contact details shown, masked again in {left}s"), Style::Warn))
+    }
+
     fn label(&self, action: Action) -> Option<&'static str> {
         let is_new = self.trial.as_ref().is_some_and(|trial| trial.rule_id.is_none());
         let is_on = self.list.rows.selected().is_some_and(|rule| rule.enabled);
@@ -565,7 +584,8 @@ impl Screen for Rules {
             CREATE => true,
             Action::OPEN => self.trial.as_ref().map_or(!self.list.rows.is_empty(), Trial::has_examples),
             own if ACTIONS.contains(&own) => !self.list.rows.is_empty() && self.trial.is_none(),
-            Action::MARK => !self.list.rows.is_empty(),
+            Action::MARK => !self.list.rows.is_empty() && self.trial.is_none(),
+            Action::REVEAL => self.trial.as_ref().is_some_and(Trial::has_examples),
             _ => true,
         }
     }

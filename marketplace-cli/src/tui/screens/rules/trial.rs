@@ -16,7 +16,8 @@ use ratatui::{
 
 use super::super::{
     super::{
-        ctx::{Ctx, Request},
+        contact_masking,
+        ctx::{Ctx, REVEAL, Request},
         jump::{Destination, Subject},
         keymap::Action,
         message::{LoadId, Message},
@@ -50,6 +51,8 @@ pub struct Trial {
     at: usize,
     offset: usize,
     failed: Option<String>,
+    /// Until when addresses and numbers are shown.
+    revealed: Option<Timestamp>,
 }
 
 impl Trial {
@@ -66,6 +69,7 @@ impl Trial {
             at: 0,
             offset: 0,
             failed: None,
+            revealed: None,
         };
         trial.go_on(None, ctx);
         trial
@@ -87,6 +91,17 @@ impl Trial {
     /// Returns whether there is something to open.
     pub fn has_examples(&self) -> bool {
         !self.examples.is_empty()
+    }
+
+    /// Masks what was revealed when its time is over.
+    pub fn tick(&mut self, ctx: &mut Ctx) {
+        let now = ctx.now();
+        ctx.dirty |= self.revealed.take_if(|until| now >= *until).is_some();
+    }
+
+    /// Returns until when addresses and numbers are shown, if they are.
+    pub fn revealed(&self) -> Option<Timestamp> {
+        self.revealed
     }
 
     /// Handles the part that it waits for, and returns any other message.
@@ -124,6 +139,10 @@ impl Trial {
             Action::PAGE_UP => self.at.saturating_sub(5),
             Action::TOP => 0,
             Action::BOTTOM => last,
+            Action::REVEAL => {
+                self.revealed = if self.revealed.is_some() { None } else { Some(ctx.now() + REVEAL) };
+                return true;
+            }
             Action::OPEN => {
                 if let Some(example) = self.examples.get(self.at) {
                     ctx.requests.push(Request::Go(destination(example)));
@@ -181,10 +200,11 @@ impl Trial {
                 ]),
             );
             let excerpt = text::clean_lines(&example.excerpt).join(" ");
-            let said = Span::styled(
-                format!("  “{}”", text::cut(&excerpt, width.saturating_sub(6))),
-                theme.style(Style::Plain),
-            );
+            let hidden = contact_masking::masked(&excerpt);
+            let style = if hidden.is_some() && self.revealed.is_some() { Style::Warn } else { Style::Plain };
+            let excerpt = hidden.filter(|_| self.revealed.is_none()).unwrap_or(excerpt);
+            let said =
+                Span::styled(format!("  “{}”", text::cut(&excerpt, width.saturating_sub(6))), theme.style(style));
             rows::put(buf, inner, row + 1, &Line::from(said));
             privacy::mark(Rect { y: inner.y + row + 1, height: 1, ..inner }.intersection(inner), buf);
         }

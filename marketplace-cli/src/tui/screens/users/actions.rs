@@ -201,7 +201,8 @@ impl Users {
             .line("Everything that is stored of them, as a ZIP archive that only you can read.")
             .line("")
             .with_input("new file", true)
-            .filled_with(format!("user-{id}.zip"));
+            .filled_with(format!("user-{id}.zip"))
+            .about([id]);
         ctx.ask(form, Intent::Export(id));
     }
 

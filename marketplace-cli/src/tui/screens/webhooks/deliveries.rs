@@ -21,7 +21,6 @@ use super::super::super::{
         listing::{Key, Listed, Listing, Lists, copies},
         paged::Row,
     },
-    bulk::Bulk,
     component::{Registered, Screen},
     confirmation,
     ctx::{Confirmed, Ctx, Request},
@@ -161,6 +160,13 @@ fn detail(delivery: &WebhookDelivery, ctx: &Ctx) -> Popup {
     Popup::new(name(delivery), lines)
 }
 
+fn heading(targets: &[(DeliveryId, String)]) -> String {
+    match targets {
+        [(_, name)] => format!("Send again: {}", text::clean(name)),
+        many => format!("Send {} deliveries again", many.len()),
+    }
+}
+
 /// The intent of the form.
 struct Again(WebhookId, Vec<(DeliveryId, String)>);
 
@@ -199,12 +205,7 @@ impl Screen for Deliveries {
             AGAIN => {
                 let targets = self.list.targets(name);
                 let Some(webhook) = self.list.rows.selected().map(|delivery| delivery.webhook_id) else { return true };
-                let heading = match targets.as_slice() {
-                    [] => return true,
-                    [(_, name)] => format!("Send again: {}", text::clean(name)),
-                    many => format!("Send {} deliveries again", many.len()),
-                };
-                let form = Form::new(heading)
+                let form = Form::new(heading(&targets))
                     .line("It is sent with the same webhook-id: a receiver that had it already ignores it.")
                     .confirmed_by(confirmation::UNDOABLE, targets.len());
                 ctx.ask(form, Again(webhook, targets));
@@ -232,7 +233,7 @@ impl Screen for Deliveries {
         let name = self.sending.remove(&id)?;
         match answer {
             Ok(_) => {
-                ctx.say(format!("{name}: is sent again"));
+                ctx.say_of(name, "is sent again");
                 self.list.rows.refresh();
             }
             Err(error) => ctx.fail(&name, &error),
@@ -245,25 +246,16 @@ impl Screen for Deliveries {
             let input = RedeliverInput { delivery_id: Some(id), ..RedeliverInput::default() };
             Box::pin(async move { api.call::<RedeliverWebhook>(webhook, (), input).await })
         };
-        if let [(id, name)] = targets.as_slice() {
-            let load = ctx.act(format!("sending again: {name}"), Came, |api| again(api, *id));
-            self.sending.insert(load, name.clone());
-        } else {
-            self.list.acting_on(targets.iter().map(|(id, _)| *id));
-            let heading = format!("Send {} deliveries again", targets.len());
-            ctx.bulk(Bulk::new(heading, targets.into_iter().map(|(id, name)| (name, id)), again));
-        }
+        let said = ("sending again:", heading(&targets));
+        self.sending.extend(self.list.change(said, targets, ctx, Came, again));
         Ok(())
     }
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
-        // No event tells that something was sent, so they are looked at again while somebody sees them.
-        if visible && !self.list.rows.is_empty() {
-            self.list.later(ctx);
-        }
-        if visible && self.list.due(ctx.now()) {
-            self.list.rows.refresh();
-        }
+        self.list.watch(visible, ctx);
         self.list.tick(visible, ctx);
+    }
+    fn status(&self, _ctx: &Ctx) -> Option<(String, Style)> {
+        self.list.marked(AGAIN.label)
     }
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         let (now, theme) = (ctx.now(), ctx.theme);

@@ -48,7 +48,7 @@ use super::super::{
     widgets::{
         columns::{Column, SPARE},
         form::{Choice, Filled, Form},
-        popup::{PopLine, Popup},
+        popup::Popup,
         rows,
     },
 };
@@ -279,7 +279,8 @@ impl Webhooks {
             .with_input("url (https, a public address)", true)
             .filled_with(row.url.clone())
             .with_input("what it is for", false)
-            .filled_with(row.description.clone());
+            .filled_with(row.description.clone())
+            .about([target.id]);
         ctx.ask(form, Intent::Change(target));
     }
 
@@ -393,33 +394,24 @@ impl Webhooks {
         match came {
             Came::Secret(Ok(made)) => {
                 let secret = made.item.secret.unwrap_or_default();
-                let lines = vec![
-                    PopLine::Text("Keep the secret now: it is shown this once.".into()),
-                    PopLine::Text(String::new()),
-                    PopLine::Text(secret),
-                ];
-                ctx.requests
-                    .push(Request::Popup(Popup::new(format!("Secret of {}", text::clean(name)), lines).private()));
+                ctx.requests.push(Request::Popup(Popup::secret(format!("Secret of {}", text::clean(name)), secret)));
                 self.browser.reload(ctx);
             }
             Came::Tested(Ok(made)) => {
-                ctx.say(format!(
-                    "{name}: {} is on its way; {} shows what comes of it",
-                    made.item.kind,
-                    ctx.keymap.key(TELLINGS)
-                ));
+                let key = ctx.keymap.key(TELLINGS);
+                ctx.say_of(name, format!("{} is on its way; {key} shows what comes of it", made.item.kind));
                 self.browser.reload(ctx);
             }
             Came::SentAgain(Ok(again)) => {
                 let more = if again.item.more { ", and there are more: send again" } else { "" };
-                ctx.say(format!("{name}: {} sent again{more}", text::thousands(again.item.deliveries)));
+                ctx.say_of(name, format!("{} sent again{more}", text::thousands(again.item.deliveries)));
                 self.browser.reload(ctx);
             }
             Came::Deleted(Ok(gone)) => {
                 self.browser.list.rows.remove(gone.item.id);
                 self.browser.detail = None;
                 self.browser.in_detail = false;
-                ctx.say(format!("{name}: deleted"));
+                ctx.say_of(name, "deleted");
             }
             Came::Secret(Err(error))
             | Came::Tested(Err(error))
@@ -495,10 +487,7 @@ impl Screen for Webhooks {
     }
 
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
-        // No event tells that something was sent, so they are looked at again while somebody sees them.
-        if visible && !self.browser.list.rows.is_empty() {
-            self.browser.list.later(ctx);
-        }
+        self.browser.list.watch(visible, ctx);
         self.browser.tick(visible, ctx);
     }
 
@@ -527,6 +516,10 @@ impl Screen for Webhooks {
             let key = ctx.keymap.key(TELLINGS);
             self.browser.draw_detail(detail, buf, ctx, |webhook, width| lines::of(webhook, ctx, &key, width));
         }
+    }
+
+    fn status(&self, _ctx: &Ctx) -> Option<(String, Style)> {
+        self.browser.marked("off/on")
     }
 
     fn label(&self, action: Action) -> Option<&'static str> {

@@ -1,21 +1,36 @@
 //! What was typed into forms that were left: it comes back when the same is asked again.
 
-use std::{cell::RefCell, collections::VecDeque, rc::Rc};
+use std::{cell::RefCell, collections::VecDeque, fmt::Debug, rc::Rc};
 
 /// The most drafts that are kept; the oldest goes first.
 const MOST: usize = 20;
 
-/// What was filled in.
+/// What was filled in; each part only where it is not as the form began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Draft {
-    /// Which choices were made.
-    pub picked: Vec<bool>,
+    /// Which choices were made, by what each stands for.
+    pub picked: Option<Vec<String>>,
     /// The comment, if it was edited.
     pub comment: Option<String>,
     /// The note.
-    pub note: String,
+    pub note: Option<String>,
     /// The inputs.
-    pub inputs: Vec<String>,
+    pub inputs: Vec<Option<String>>,
+}
+
+impl Draft {
+    /// Returns whether nothing was filled in.
+    fn is_empty(&self) -> bool {
+        self.picked.is_none()
+            && self.comment.is_none()
+            && self.note.is_none()
+            && self.inputs.iter().all(Option::is_none)
+    }
+}
+
+/// Returns the name of the draft of a form by its title and what it is about.
+pub fn name(title: &str, about: &str) -> String {
+    format!("{title} {about}")
 }
 
 /// The drafts of this session, in memory only. Clones share them.
@@ -34,8 +49,7 @@ impl Drafts {
     /// Keeps a draft under a name, unless nothing was filled in.
     pub fn put(&self, name: &str, draft: Draft) {
         self.remove(name);
-        let written = draft.inputs.iter().chain([&draft.note]).any(|text| !text.trim().is_empty());
-        if draft.comment.is_none() && !written && !draft.picked.contains(&true) {
+        if draft.is_empty() {
             return;
         }
         let mut drafts = self.left.borrow_mut();
@@ -52,6 +66,20 @@ impl Drafts {
     pub fn send(&self, name: &str, draft: Draft) {
         self.remove(name);
         self.sent.borrow_mut().push((name.to_owned(), draft));
+    }
+    /// Sends what was kept of the form of this title about this: its next step was confirmed too.
+    pub fn send_kept(&self, title: &str, about: impl Debug) {
+        let name = name(title, &format!("{about:?}"));
+        if let Some(draft) = self.get(&name) {
+            self.send(&name, draft);
+        }
+    }
+    /// Keeps what was sent last as if the form had been left: nothing comes of it.
+    pub fn take_back(&self) {
+        let last = self.sent.borrow_mut().pop();
+        if let Some((name, draft)) = last {
+            self.put(&name, draft);
+        }
     }
     /// Keeps what was sent as if the forms had been left: it was in vain.
     pub fn bring_back(&self) {

@@ -88,6 +88,24 @@ struct Labelled {
     input: Input,
 }
 
+impl Labelled {
+    /// Returns the label without what explains it.
+    fn name(&self) -> &'static str {
+        self.label.split(" (").next().unwrap_or(self.label)
+    }
+}
+
+/// Says what is wrong with what was filled in.
+type Check = Box<dyn Fn(&Filled) -> Result<(), String>>;
+
+/// What a form begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Blank {
+    picked: Vec<bool>,
+    note: String,
+    inputs: Vec<String>,
+}
+
 /// A form in a box.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Form {
@@ -115,7 +133,11 @@ pub struct Form {
     draft: Option<(Drafts, String)>,
     about: Option<String>,
     /// What was filled in before the draft was.
-    blank: Option<Draft>,
+    blank: Option<Blank>,
+    /// Choices that are about something of which there are several, each with its letter and what it is about.
+    bound: Vec<(char, String)>,
+    /// What is wrong with what was filled in, if anything is.
+    check: Option<Check>,
     /// Own texts that can be inserted, and what their placeholders stand for.
     replies: Vec<Reply>,
     facts: Vec<(&'static str, String)>,
@@ -162,6 +184,8 @@ impl Form {
             draft: None,
             about: None,
             blank: None,
+            bound: Vec::new(),
+            check: None,
             replies: Vec::new(),
             facts: Vec::new(),
             choosing: None,
@@ -177,14 +201,34 @@ impl Form {
         self.about = Some(ids.join(" "));
         self
     }
-    /// Fills in what was typed before the same form was left, and keeps what is typed from now on.
+    /// Says what the choice of a letter is about, where there are several of its kind: it is chosen again only about the same.
+    #[must_use]
+    pub fn bound(mut self, letter: char, to: impl std::fmt::Debug) -> Self {
+        self.bound.push((letter, format!("{to:?}")));
+        self
+    }
+    /// Says what is wrong with what was filled in, before it is confirmed.
+    #[must_use]
+    pub fn checked_by(mut self, check: impl Fn(&Filled) -> Result<(), String> + 'static) -> Self {
+        self.check = Some(Box::new(check));
+        self
+    }
+    /// Returns whether texts are written into it that nothing keeps when it is left.
+    pub fn loses_texts(&self) -> bool {
+        self.about.is_none() && (self.comment.is_some() || self.note.is_some() || !self.inputs.is_empty())
+    }
+
+    /// Fills in what was typed before the same form was left, and keeps what is typed from now on. What was not touched then is as
+    /// the form begins now.
     pub fn keep_in(&mut self, drafts: &Drafts) {
         let Some(about) = &self.about else { return };
-        let name = format!("{} {about}", self.title);
+        let name = drafts::name(&self.title, about);
+        self.blank = Some(self.as_it_is());
         if let Some(draft) = drafts.get(&name) {
-            self.blank = Some(self.filled_in());
-            if draft.picked.len() == self.picked.len() && draft.picked.contains(&true) {
-                self.picked = draft.picked;
+            let picked = draft.picked.unwrap_or_default();
+            let again: Vec<bool> = self.choices.iter().map(|choice| picked.contains(&self.meaning(choice))).collect();
+            if again.contains(&true) {
+                self.picked = again;
             }
             match draft.comment {
                 Some(words) if self.comment.is_some() => {
@@ -193,19 +237,27 @@ impl Form {
                 }
                 _ => self.fill_comment(),
             }
-            if let Some(note) = self.note.as_mut().filter(|note| note.value().is_empty()) {
-                *note = draft.note.into();
+            if let (Some(note), Some(text)) = (&mut self.note, draft.note) {
+                *note = text.into();
             }
             for (labelled, text) in self.inputs.iter_mut().zip(draft.inputs) {
-                labelled.input = text.into();
+                if let Some(text) = text {
+                    labelled.input = text.into();
+                }
             }
         }
         self.draft = Some((drafts.clone(), name));
     }
 
+    /// Returns what a choice stands for, whichever place it has.
+    fn meaning(&self, choice: &Choice) -> String {
+        let about = self.bound.iter().find(|(letter, _)| *letter == choice.key).map(|(_, about)| about);
+        format!("{} {}", choice.key, about.unwrap_or(&choice.label))
+    }
+
     /// Removes what was filled in from a draft.
     fn forget_draft(&mut self) {
-        let Some(blank) = self.blank.take() else { return };
+        let Some(blank) = self.blank.clone() else { return };
         self.picked = blank.picked;
         self.edited = false;
         if self.comment.is_some() {
@@ -220,11 +272,23 @@ impl Form {
         }
     }
 
-    fn filled_in(&self) -> Draft {
-        let comment = self.comment.as_ref().filter(|_| self.edited).map(|comment| comment.lines().join("\n"));
+    fn as_it_is(&self) -> Blank {
         let note = self.note.as_ref().map_or("", |note| note.value()).to_owned();
         let inputs = self.inputs.iter().map(|labelled| labelled.input.value().to_owned()).collect();
-        Draft { picked: self.picked.clone(), comment, note, inputs }
+        Blank { picked: self.picked.clone(), note, inputs }
+    }
+
+    fn filled_in(&self) -> Draft {
+        let (now, blank) = (self.as_it_is(), self.blank.as_ref());
+        let comment = self.comment.as_ref().filter(|_| self.edited).map(|comment| comment.lines().join("\n"));
+        let is_picked = self.choices.iter().zip(&self.picked).filter(|(_, picked)| **picked);
+        let picked = is_picked.map(|(choice, _)| self.meaning(choice)).collect();
+        let picked = Some(picked).filter(|_| blank.is_none_or(|blank| blank.picked != now.picked));
+        let note = Some(now.note).filter(|note| blank.is_none_or(|blank| blank.note != *note));
+        let before = |at: usize| blank.and_then(|blank| blank.inputs.get(at));
+        let inputs = now.inputs.into_iter().enumerate();
+        let inputs = inputs.map(|(at, text)| Some(text).filter(|text| before(at) != Some(text))).collect();
+        Draft { picked, comment, note, inputs }
     }
 
     /// Returns whether what is typed is kept when it is left.
@@ -426,6 +490,19 @@ impl Form {
         }
     }
 
+    /// Returns whether an arrow leads to another field: beyond the last choice, and from a single line, but never around.
+    fn leaves(&self, by: isize) -> bool {
+        let inside = match self.focus {
+            Field::Comment => true,
+            Field::Choices if by > 0 => self.cursor + 1 < self.choices.len(),
+            Field::Choices => self.cursor > 0,
+            Field::Input(_) | Field::Note | Field::Word => false,
+        };
+        let fields = self.fields();
+        let last = if by > 0 { fields.last() } else { fields.first() };
+        !inside && last != Some(&self.focus)
+    }
+
     /// Inserts pasted text at the cursor, without control characters; with its lines where there can be several.
     pub fn paste(&mut self, pasted: &str) {
         let line = text::pasted_line(pasted);
@@ -459,6 +536,14 @@ impl Form {
                 return Outcome::Open;
             }
             KeyCode::BackTab => {
+                self.step(-1);
+                return Outcome::Open;
+            }
+            KeyCode::Down if plain && self.leaves(1) => {
+                self.step(1);
+                return Outcome::Open;
+            }
+            KeyCode::Up if plain && self.leaves(-1) => {
                 self.step(-1);
                 return Outcome::Open;
             }
@@ -533,11 +618,12 @@ impl Form {
         let empty = self.inputs.iter().zip(&inputs).position(|(labelled, text)| labelled.needed && text.is_empty());
         if let Some(at) = empty {
             self.focus = Field::Input(at);
-            self.error = Some("write something first".into());
+            self.error = self.inputs.get(at).map(|labelled| format!("{}: write something first", labelled.name()));
             return Outcome::Open;
         }
         if self.note_needed && note.is_none() {
-            self.error = Some("write something first".into());
+            self.focus = Field::Note;
+            self.error = Some("note: write something first".into());
             return Outcome::Open;
         }
         if let Some((word, input)) = &self.word
@@ -563,10 +649,15 @@ impl Form {
             self.error = Some(format!("write what {left} stands for first"));
             return Outcome::Open;
         }
+        let filled = Filled { picked, comment, note, inputs };
+        if let Some(Err(why)) = self.check.as_ref().map(|check| check(&filled)) {
+            self.error = Some(why);
+            return Outcome::Open;
+        }
         if let Some((drafts, name)) = &self.draft {
             drafts.send(name, self.filled_in());
         }
-        Outcome::Filled(Filled { picked, comment, note, inputs })
+        Outcome::Filled(filled)
     }
 
     /// Draws the form in the middle; returns the position of the cursor.
@@ -611,8 +702,7 @@ impl Form {
         let mut input = |name: &str, input: &Input, field: Field| {
             let focused = self.focus == field;
             let room = columns.saturating_sub(text::width(name) + 2);
-            let scroll = input.visual_scroll(room);
-            let shown: String = input.value().chars().skip(scroll).collect();
+            let (shown, at) = super::input::window(input, room, focused);
             rows::put(
                 buf,
                 inner,
@@ -620,11 +710,11 @@ impl Form {
                 &Line::from(vec![
                     label(name, focused),
                     Span::raw("  "),
-                    Span::styled(text::cut(&shown, room + 1), privacy::private(theme.style(Style::Plain))),
+                    Span::styled(shown, privacy::private(theme.style(Style::Plain))),
                 ]),
             );
             if focused {
-                let x = text::width(name) + 2 + input.visual_cursor().saturating_sub(scroll);
+                let x = text::width(name) + 2 + at;
                 cursor = Some((u16::try_from(x).unwrap_or(0), row));
             }
             self.place(Rect { y: inner.y + row, height: 1, ..inner }, Place::Field(field));
@@ -644,6 +734,9 @@ impl Form {
             None if self.at_once => Line::styled("a letter chooses · Esc cancels", theme.style(Style::Faint)),
             None if self.fields().is_empty() => {
                 Line::styled("y or Enter confirms · Esc cancels", theme.style(Style::Faint))
+            }
+            None if self.focus == Field::Choices && self.fields().len() > 1 => {
+                Line::styled("Tab: to the next field · Enter confirms · Esc cancels", theme.style(Style::Faint))
             }
             None => Line::styled("Enter confirms · Esc cancels", theme.style(Style::Faint)),
         };
@@ -689,8 +782,14 @@ impl Form {
             }
         }
         plan.head.retain(|line| !line.is_empty());
+        let whole = plan.head.len();
         while plan.rows() > room && plan.head.len() > 1 {
             plan.head.pop();
+        }
+        if plan.head.len() < whole
+            && let Some(last) = plan.head.last_mut()
+        {
+            *last = text::ended(last, columns);
         }
         while plan.rows() > room && plan.choices > 1 {
             plan.choices -= 1;

@@ -46,6 +46,40 @@ fn the_comment_starts_as_the_templates_and_is_kept_once_edited() {
 }
 
 #[test]
+fn arrows_lead_to_the_next_field_but_not_around() {
+    let mut form = Form::new("New").with_input("url (https)", true).with_input("what for", false);
+    assert_eq!(press(&mut form, KeyCode::Enter), Outcome::Open);
+    assert_eq!(form.error.as_deref(), Some("url: write something first"));
+    press(&mut form, KeyCode::Down);
+    assert_eq!(form.focus, Field::Input(1));
+    press(&mut form, KeyCode::Down);
+    assert_eq!(form.focus, Field::Input(1));
+    press(&mut form, KeyCode::Up);
+    press(&mut form, KeyCode::Up);
+    assert_eq!(form.focus, Field::Input(0));
+}
+
+#[test]
+fn what_is_cut_says_so() {
+    let url = "https://hooks.example.com/".to_owned() + &"a".repeat(80);
+    let form = || Form::new("New").line("It is told ".repeat(12)).with_input("url", true).filled_with(url.clone());
+    let drawn = |form: &Form| {
+        let area = Rect::new(0, 0, 60, 6);
+        let mut buf = Buffer::empty(area);
+        form.draw(area, &mut buf, Theme::new(true));
+        lines_of(&buf)
+    };
+    let lines = drawn(&form());
+    // What is typed: its end, and the beginning of a field that is not.
+    assert!(lines.iter().any(|line| line.contains("url  …aaaa")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("It is told") && line.contains("…")), "{lines:#?}");
+    let mut left = form().with_input("what for", false);
+    press(&mut left, KeyCode::Down);
+    let lines = drawn(&left);
+    assert!(lines.iter().any(|line| line.contains("url  https://") && line.contains("a…")), "{lines:#?}");
+}
+
+#[test]
 fn a_word_must_be_typed() {
     let mut form = Form::new("Delete").confirmed_by(confirmation::DELETE, 1);
     assert_eq!(press(&mut form, KeyCode::Enter), Outcome::Open);
