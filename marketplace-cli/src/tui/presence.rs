@@ -97,7 +97,12 @@ impl Presence {
         let names: Vec<String> = self.seen.viewers.iter().map(|viewer| ctx.who(&viewer.viewer)).collect();
         let named = match names.as_slice() {
             [] => return None,
-            [one] => return Some(format!("{one} has this open too, for {}", text::age(ctx.now().since(self.seen.viewers[0].since)))),
+            [one] => {
+                return Some(format!(
+                    "{one} has this open too, for {}",
+                    text::age(ctx.now().since(self.seen.viewers[0].since))
+                ));
+            }
             some if some.len() <= NAMED => some.join(", "),
             [first, second, rest @ ..] => format!("{first}, {second} and {} others", rest.len()),
         };

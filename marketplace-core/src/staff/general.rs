@@ -85,7 +85,7 @@ operations! { "admin":
     }
 
     /// Say what you have open, and hear who else has. Said every few seconds: it counts for 15 s, or until something else is said.
-    View = POST "/v1/admin/viewers",
+    View = POST "/v1/admin/viewers" needs StatsRead,
     (op, (): (), (): (), input: ViewInput) -> Viewers as "The others who have it open"
     with { const ID: &'static str = "ViewAsStaff"; const EFFECT: Effect = Effect::Read; } {
         Ok(Viewers { others: presence::view(op, input.viewed).await? })

@@ -171,6 +171,12 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("GET", "/v1/photos/{id}", ALL, none.clone()),
         ("GET", "/v1/admin/whoami", SIGNED_IN, none.clone()),
         ("GET", "/v1/admin/stats", "s a u", none.clone()),
+        (
+            "POST",
+            "/v1/admin/viewers",
+            "s a u",
+            json!({"viewed": {"kind": "user", "id": "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d"}}),
+        ),
         ("GET", "/v1/admin/events", "s a u", none.clone()),
         ("GET", "/v1/admin/stats/series", "s a u", none.clone()),
         ("GET", "/v1/admin/kyc", "s a u", none.clone()),

@@ -11,8 +11,8 @@ use marketplace_core::staff::{
     RemoveMessage, RemovePhoto, ReopenService, ResendUserVerification, RetryMail, RevealUser, RevokeToken,
     SendPasswordReset, SeriesQuery, ShowAttempt, ShowJob, ShowMail, ShowReport, ShowReview, ShowSeries, ShowService,
     ShowStats, ShowThread, ShowUser, SkipReport, SnoozeReport, SnoozeReportInput, StretchQuery, TestRule,
-    TestRuleInput, UndoDecision, UndoReport, UpdateCategoryInput, VerifyAudit, ViewAttemptFile, ViewPhoto,
-    ViewThreadFile, WarnUser, WarningInput, WhoAmI, WhyQuery, WriteUserNote,
+    TestRuleInput, UndoDecision, UndoReport, UpdateCategoryInput, VerifyAudit, View, ViewAttemptFile, ViewInput,
+    ViewPhoto, ViewThreadFile, WarnUser, WarningInput, WhoAmI, WhyQuery, WriteUserNote,
 };
 
 use std::sync::Arc;
@@ -37,6 +37,7 @@ use marketplace_core::{
     mail::model::MailFilter,
     messaging::model::{AccessReason, CloseReason, MessagesQuery, RemovalReason, ThreadAction, ThreadFilter},
     page::PageRequest,
+    presence::Viewed,
     reports::model::{AppealVerdict, ReportAction, ReportFilter},
     reviews::model::{ReviewAction, ReviewFilter},
     rules::model::{NewRule, RuleEdit, RuleFilter, RuleKind},
@@ -80,6 +81,8 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
     let new = NewUser { role: Role::Client, email: format!("{who}@example.org"), name: who.into(), phone: None };
     let whoami = api.call::<WhoAmI>((), (), ()).await.map(|identity| (identity.role, identity.permissions));
     script.heard(format!("whoami {who}"), &whoami);
+    let viewed = ViewInput::new(Viewed::User(user));
+    script.heard(format!("view {who}"), &api.call::<View>((), (), viewed).await.map(|seen| seen.others.len()));
     let series = SeriesQuery::default();
     script
         .heard(format!("series {who}"), &api.call::<ShowSeries>((), series, ()).await.map(|series| series.rows.len()));

@@ -275,6 +275,7 @@ async fn every_route_asks_who_is_calling(engine: Engine) {
                 "webhooks" => json!({ "url": "https://hooks.example", "kinds": ["job.changed"] }),
                 "redeliver" => json!({ "since": "2026-01-01T00:00:00Z" }),
                 "rules" => json!({ "kind": "blocked_domain", "value": "blocked.example" }),
+                "viewers" => json!({ "viewed": { "kind": "user", "id": "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d" } }),
                 "notice" => json!({ "content": "Hello from the staff" }),
                 _ => json!({}),
             };
@@ -300,7 +301,7 @@ async fn every_route_asks_who_is_calling(engine: Engine) {
                 ask(&jon).await.refused(403, "forbidden");
                 ask(&ada).await.refused(403, "forbidden");
                 // Auditors read everything, and change nothing.
-                if method != Method::GET && !path.ends_with("/reveal") {
+                if method != Method::GET && !["/reveal", "/viewers"].iter().any(|read| path.ends_with(read)) {
                     ask(&bob).await.refused(403, "forbidden");
                 }
             }

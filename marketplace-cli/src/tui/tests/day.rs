@@ -9,7 +9,10 @@ use marketplace_core::{
     },
     kyc::{model::FileKind, status::KycStatus},
     presence::Viewed,
-    staff::{Connection, FileOf, FreezeUser, RejectAttempt, RoleInput, SetUserRole, ShowAttempt, View, ViewAttemptFile, ViewInput},
+    staff::{
+        Connection, FileOf, FreezeUser, RejectAttempt, RoleInput, SetUserRole, ShowAttempt, View, ViewAttemptFile,
+        ViewInput,
+    },
 };
 
 use crate::profile::MacroText;
