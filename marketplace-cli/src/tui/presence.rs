@@ -27,9 +27,6 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Rows of the log that are looked at for each thing.
 const ROWS: u16 = 20;
 
-/// Names of viewers that a line has room for.
-const NAMED: usize = 3;
-
 /// Who else has it open, and the newest of what others did, if anything.
 #[derive(Debug, Default)]
 struct Seen {
@@ -94,19 +91,19 @@ impl Presence {
     }
 
     fn open_too(&self, ctx: &Ctx) -> Option<String> {
-        let names: Vec<String> = self.seen.viewers.iter().map(|viewer| ctx.who(&viewer.viewer)).collect();
-        let named = match names.as_slice() {
+        let who = |viewer: &Viewer| ctx.who(&viewer.viewer);
+        let people = match self.seen.viewers.as_slice() {
             [] => return None,
             [one] => {
-                return Some(format!(
-                    "{one} has this open too, for {}",
-                    text::age(ctx.now().since(self.seen.viewers[0].since))
-                ));
+                let since = text::age(ctx.now().since(one.since));
+                return Some(format!("{} has this open too, for {since}", who(one)));
             }
-            some if some.len() <= NAMED => some.join(", "),
-            [first, second, rest @ ..] => format!("{first}, {second} and {} others", rest.len()),
+            [first, second, rest @ ..] if rest.len() > 1 => {
+                format!("{}, {} and {} others", who(first), who(second), rest.len())
+            }
+            few => few.iter().map(who).collect::<Vec<_>>().join(", "),
         };
-        Some(format!("{named} have this open too"))
+        Some(format!("{people} have this open too"))
     }
 
     fn done(&self, ctx: &Ctx) -> Option<String> {
