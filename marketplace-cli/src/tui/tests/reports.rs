@@ -32,17 +32,22 @@ async fn statuses(system: &System) -> Vec<ReportStatus> {
     all.into_iter().map(|case| case.status).collect()
 }
 
-/// Opening claims; a decision takes three keys, four with two actions, and the next case is there at once; `u` takes it back with
-/// what it did.
-#[tokio::test]
-async fn reports_are_decided_in_four_keys_and_undone() {
-    let system = System::new(12, 0).await;
-    let message = scam(&system).await;
+/// Files two reports, of a message and of its sender.
+async fn two_reports(system: &System) {
+    let message = scam(system).await;
     for (target_kind, target_id) in [(ReportTarget::Message, message.id.0), (ReportTarget::User, user_id(0).0)] {
         let new = NewReport { target_kind, target_id, reason: ReportReason::Scam, text: "wants money first".into() };
         reports::file(&system.user(4, Role::Client), new).await.unwrap();
         system.advance(Duration::from_secs(1));
     }
+}
+
+/// Opening claims; a decision takes three keys, four with two actions, and the next case is there at once; `u` takes it back with
+/// what it did.
+#[tokio::test]
+async fn reports_are_decided_in_four_keys_and_undone() {
+    let system = System::new(12, 0).await;
+    two_reports(&system).await;
     let mut console = Console::start(&system).await;
     console.press("8").await;
     console.hides("wants money first");
@@ -78,12 +83,7 @@ async fn reports_are_decided_in_four_keys_and_undone() {
 #[tokio::test]
 async fn the_next_case_is_not_the_one_that_is_being_decided() {
     let system = System::new(12, 0).await;
-    let message = scam(&system).await;
-    for (target_kind, target_id) in [(ReportTarget::Message, message.id.0), (ReportTarget::User, user_id(0).0)] {
-        let new = NewReport { target_kind, target_id, reason: ReportReason::Scam, text: "wants money first".into() };
-        reports::file(&system.user(4, Role::Client), new).await.unwrap();
-        system.advance(Duration::from_secs(1));
-    }
+    two_reports(&system).await;
     let options = Options { alone: true, ..options() };
     let mut console = Console::start_with(&system, options, (120, 40)).await;
     console.press("8 enter").await;
