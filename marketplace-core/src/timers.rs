@@ -65,7 +65,7 @@ text_enum! {
         ThreadReads = "thread_reads",
         /// Ended sessions and one-time tokens are forgotten.
         Sessions = "sessions",
-        /// Tickets for sockets that nobody used are forgotten.
+        /// Tickets for sockets that nobody used are forgotten, and who had something open.
         SocketTickets = "socket_tickets",
         /// Social logins that nobody came back from are forgotten.
         SocialLogins = "social_logins",
