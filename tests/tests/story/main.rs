@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failure here is a failed test")]
 
 mod answers;
+mod backups;
+mod copies;
 mod erasure;
 mod identity;
 mod marketplace;

@@ -1,5 +1,4 @@
 //! Copies of a marketplace in which there is something, from SQLite to PostgreSQL.
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use std::sync::Mutex;
 
@@ -13,7 +12,7 @@ use marketplace_core::{
     config::{Config, Secret},
     copy::{Copied, Progress, copy},
     db::{Conn, Engine, PgConn},
-    q, testing,
+    on, testing,
     testing::{TestDb, databases},
 };
 use marketplace_seed::{self as seed, Images, Plan};
@@ -49,9 +48,15 @@ async fn everything_arrives_and_the_log_goes_on() {
     app.db
         .write(|conn| {
             Box::pin(async move {
-                q!(conn => exec, "INSERT INTO idempotency_keys (principal, key, fingerprint, status, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
-                    "a\tb\\N\nc\r", "\\.", vec![0_u8, 255, 92], Some(200_i64), Option::<Vec<u8>>::None, Timestamp::MAX)?;
                 let Conn::Sqlite(sqlite) = conn else { panic!("the source is SQLite") };
+                sqlx::query("INSERT INTO idempotency_keys (principal, key, fingerprint, status, body, created_at) VALUES (?, ?, ?, 200, NULL, ?)")
+                    .bind("a\tb\\N\nc\r")
+                    .bind("\\.")
+                    .bind(vec![0_u8, 255, 92])
+                    .bind(Timestamp::MAX)
+                    .execute(&mut **sqlite)
+                    .await
+                    .unwrap();
                 sqlx::query("UPDATE sqlite_sequence SET seq = 2999999999999999 WHERE name = 'events'").execute(&mut **sqlite).await.unwrap();
                 Ok(())
             })
@@ -95,11 +100,17 @@ async fn everything_arrives_and_the_log_goes_on() {
         assert!(here > 0, "{text}");
     }
     let strange = async |conn: &mut Conn<'_>| {
-        q!(conn => one (String, String, Vec<u8>, Timestamp), "SELECT principal, key, fingerprint, created_at FROM idempotency_keys").unwrap()
+        on!(conn, |conn, DB| {
+            let text = "SELECT principal, key, fingerprint, created_at FROM idempotency_keys";
+            sqlx::query_as::<DB, (String, String, Vec<u8>, Timestamp)>(text).fetch_one(conn).await.unwrap()
+        })
     };
     assert_eq!(strange(&mut from.conn()).await, strange(&mut to.conn()).await);
     let newest = async |conn: &mut Conn<'_>| {
-        q!(conn => one (UserId, Timestamp, String), "SELECT id, created_at, name FROM users ORDER BY created_at DESC LIMIT 1").unwrap()
+        on!(conn, |conn, DB| {
+            let text = "SELECT id, created_at, name FROM users ORDER BY created_at DESC LIMIT 1";
+            sqlx::query_as::<DB, (UserId, Timestamp, String)>(text).fetch_one(conn).await.unwrap()
+        })
     };
     assert_eq!(newest(&mut from.conn()).await, newest(&mut to.conn()).await);
     drop((from, to));
@@ -107,7 +118,8 @@ async fn everything_arrives_and_the_log_goes_on() {
         .db()
         .write(|conn| {
             Box::pin(async move {
-                Ok(q!(conn => val i64, "INSERT INTO events (at, kind, target) VALUES ($1, 'x', 'y') RETURNING seq", Timestamp::EPOCH)?)
+                let Conn::Pg(conn) = conn else { panic!("the target is PostgreSQL") };
+                Ok(pg_number(conn, "INSERT INTO events (at, kind, target) VALUES (0, 'x', 'y') RETURNING seq").await)
             })
         })
         .await
@@ -133,7 +145,8 @@ async fn a_log_that_was_tampered_with_is_not_copied() {
         .db
         .write(|conn| {
             Box::pin(async move {
-                q!(conn => exec, "UPDATE audit_log SET actor = 'nobody' WHERE seq = 3")?;
+                let Conn::Sqlite(conn) = conn else { panic!("the source is SQLite") };
+                sqlx::query("UPDATE audit_log SET actor = 'nobody' WHERE seq = 3").execute(&mut **conn).await.unwrap();
                 Ok(())
             })
         })
@@ -144,7 +157,9 @@ async fn a_log_that_was_tampered_with_is_not_copied() {
     let refused = over(source.app(), target, &|_| ()).await.unwrap_err();
     assert!(refused.to_string().contains("row 3"), "{refused}");
     let mut reader = target.db().read().await.unwrap();
-    assert_eq!(q!(&mut reader.conn() => val i64, "SELECT count(*) FROM users").unwrap(), 0);
+    let mut conn = reader.conn();
+    let Conn::Pg(conn) = &mut conn else { panic!("the target is PostgreSQL") };
+    assert_eq!(pg_number(conn, "SELECT count(*) FROM users").await, 0);
     drop(reader);
     for test in targets {
         test.close().await;

@@ -1,5 +1,4 @@
 //! Backups of a marketplace in which there is something, on both engines.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
 use std::{
     fs,
@@ -11,8 +10,8 @@ use marketplace_core::{
     base::error::ErrorCode,
     config::{Config, Secret},
     db::{Conn, Engine},
+    on,
     operations::backup::{backup, restore},
-    q,
     testing::{OPERATOR, apps},
 };
 use marketplace_seed::{self as seed, Images, Plan};
@@ -44,7 +43,8 @@ async fn found(app: &App) -> (i64, i64) {
 
 async fn users(app: &App) -> i64 {
     let mut reader = app.db.read().await.unwrap();
-    q!(&mut reader.conn() => val i64, "SELECT count(*) FROM users").unwrap()
+    let users = "SELECT count(*) FROM users";
+    on!(&mut reader.conn(), |conn, DB| sqlx::query_scalar::<DB, i64>(users).fetch_one(conn).await.unwrap())
 }
 
 #[tokio::test]
