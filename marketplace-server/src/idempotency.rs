@@ -12,6 +12,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use futures::{FutureExt, future::BoxFuture};
 use marketplace_core::{
     actor::Actor,
     call_context,
@@ -85,14 +86,16 @@ where
         let (status, value) = work.await?;
         Ok((status, written(status, &value)?))
     };
-    once_bytes(ctx, actor, key, work).await
+    once_bytes(ctx, actor, key, work.boxed()).await
 }
 
-/// Like [`once`], for work whose result is JSON already.
-pub(crate) async fn once_bytes<W>(ctx: &Ctx, actor: &Actor, key: Option<Key>, work: W) -> Answer<Response>
-where
-    W: Future<Output = Result<(StatusCode, Bytes)>> + Send + 'static,
-{
+/// Like [`once`], for work whose result is JSON already. It is boxed so that a task is compiled once, not for each route.
+pub(crate) async fn once_bytes(
+    ctx: &Ctx,
+    actor: &Actor,
+    key: Option<Key>,
+    work: BoxFuture<'static, Result<(StatusCode, Bytes)>>,
+) -> Answer<Response> {
     let Some(Key { text, path, fingerprint }) = key else {
         let (status, body) = work.await?;
         return Ok(response(status, body));

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::FutureExt;
 use marketplace_core::{
     base::{permission::Permission, principal::Principal},
     error::{Error, ErrorCode},
@@ -248,7 +249,8 @@ impl Ctx {
         let outlet = self.loads.begin();
         let id = outlet.id();
         let future = work(self.api.clone());
-        tokio::spawn(async move { outlet.send(wrap(future.await)) });
+        // Boxed, so that a task is compiled once, not for each kind of work.
+        tokio::spawn(async move { outlet.send(wrap(future.await)) }.boxed());
         id
     }
 

@@ -11,6 +11,7 @@ use axum::{
     response::Response,
     routing::{MethodFilter, on},
 };
+use futures::{FutureExt, future::BoxFuture};
 use marketplace_core::{
     base::permission::Permission,
     error::{Error, ErrorCode, Result},
@@ -51,6 +52,9 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     router
 }
 
+/// What axum calls for an operation. The type is the same for all, so that axum's part is compiled once.
+type Handler = fn(State<Ctx>, Request) -> BoxFuture<'static, Answer<Response>>;
+
 struct Mount(OpenApiRouter<Ctx>);
 
 impl Visitor for Mount {
@@ -63,7 +67,8 @@ impl Visitor for Mount {
             Method::PATCH => MethodFilter::PATCH,
             Method::DELETE => MethodFilter::DELETE,
         };
-        self.0 = if O::IS_MOUNTED { router.route(O::PATH, on(filter, handle::<O>)) } else { router };
+        let handler: Handler = |state, request| handle::<O>(state, request).boxed();
+        self.0 = if O::IS_MOUNTED { router.route(O::PATH, on(filter, handler)) } else { router };
     }
 }
 
@@ -129,7 +134,7 @@ async fn change<O: StaffOperation>(
             Content::File(_) | Content::Archive(_) => Err(Error::internal("a change returns JSON")),
         }
     };
-    once_bytes(ctx, &actor, key, work).await
+    once_bytes(ctx, &actor, key, work.boxed()).await
 }
 
 /// Parses the body; an operation without a body ignores one.
