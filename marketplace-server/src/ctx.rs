@@ -4,6 +4,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     ops::Deref,
     sync::Arc,
+    time::Duration,
 };
 
 use marketplace_core::{
@@ -114,6 +115,18 @@ pub(crate) struct Ending {
     pub stopping: CancellationToken,
     /// Nothing listens to events any more.
     pub over: CancellationToken,
+}
+
+impl Ending {
+    /// Waits for a client. Once the listener is closed, it waits no longer than `late`, and still takes what is there.
+    pub async fn wait<T>(&self, client: impl Future<Output = T>, late: Duration) -> Option<T> {
+        let mut client = std::pin::pin!(client);
+        tokio::select! {
+            biased;
+            done = &mut client => Some(done),
+            () = self.stopping.cancelled() => tokio::time::timeout(late, client).await.ok(),
+        }
+    }
 }
 
 impl Ctx {

@@ -30,6 +30,8 @@ const HEAD_LIMIT: usize = 32 * 1024;
 const STREAMS: u32 = 100;
 /// How long an HTTP/1 connection is quiet before it gives back what hyper holds for it.
 const QUIET: Duration = Duration::from_secs(3);
+/// How long a stopping server waits for the first bytes of a connection that it has accepted.
+pub(crate) const FIRST: Duration = Duration::from_millis(500);
 
 /// The HTTP protocol on the connections of one listener.
 pub(crate) struct Http {
@@ -48,22 +50,21 @@ impl Http {
         Self { ctx, router, one, two, abort }
     }
 
-    /// Serves one connection to its end. `is_http2` says whether the protocol was negotiated beforehand as HTTP/2.
+    /// Serves one connection to its end. `is_http2` says whether HTTP/2 was negotiated beforehand.
     pub async fn serve<S>(
         &self,
         mut stream: ClientStream<S>,
         peer: SocketAddr,
         activity: &Arc<Activity>,
-        is_http2: Option<bool>,
+        is_http2: bool,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let stopping = &self.ctx.ending.stopping;
-        let is_http2 = if let Some(known) = is_http2 {
-            known
-        } else {
-            let asked = stream.begins_http2(self.ctx.options.header_timeout);
-            match stopping.run_until_cancelled(asked).await {
+        let ending = &self.ctx.ending;
+        let is_http2 = is_http2 || {
+            let patience = self.ctx.options.header_timeout;
+            // A client that connected before the listener closed has sent its first request by now, or is about to.
+            match ending.wait(stream.begins_http2(patience), FIRST).await {
                 Some(Ok(told)) => told,
                 Some(Err(_)) | None => return,
             }
@@ -75,7 +76,7 @@ impl Http {
         }
         while let Some(quiet) = Box::pin(self.serve_one(stream, peer, activity)).await {
             stream = quiet;
-            match stopping.run_until_cancelled(stream.wakes()).await {
+            match ending.wait(stream.wakes(), Duration::ZERO).await {
                 Some(Ok(())) => {}
                 Some(Err(_)) | None => return,
             }

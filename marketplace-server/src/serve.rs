@@ -14,7 +14,7 @@ use crate::{
     background,
     connection::{Activity, ClientStream, Crowd, Member},
     ctx::{Ctx, Ending},
-    http::Http,
+    http::{FIRST, Http},
     live,
     network::Network,
     options::Options,
@@ -25,6 +25,8 @@ use crate::{
 
 /// Upper limit of unsent bytes in the kernel: a client that does not read is noticed soon, and uses little memory.
 const UNSENT: u32 = 128 * 1024;
+/// Connections that wait to be accepted at most, as the runtime's listeners ask of the system.
+const WAITING: usize = 1024;
 /// Concurrent connections to the operators' listener.
 const OPERATORS: usize = 256;
 /// The response to a client for which no connection, of its own address or any other, could be closed.
@@ -145,11 +147,12 @@ impl Server {
         Arc::new(Self { ctx, http, acceptor, crowd, tracker: TaskTracker::new(), abort })
     }
 
-    /// Accepts connections until `stopping`. It waits only for the next connection.
+    /// Accepts connections until `stopping`, and then those that are waiting: closing the listener would refuse them, with
+    /// requests that they may have sent. It waits only for the next connection.
     async fn accept(self: Arc<Self>, listener: TcpListener, stopping: &CancellationToken) {
         loop {
             let accepted = tokio::select! {
-                () = stopping.cancelled() => return,
+                () = stopping.cancelled() => break,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
@@ -160,6 +163,14 @@ impl Server {
                     tracing::warn!(%error, has_room, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
+            }
+        }
+        // It does not block, as the runtime's listeners don't.
+        let Ok(listener) = listener.into_std() else { return };
+        for (stream, peer) in std::iter::from_fn(|| listener.accept().ok()).take(WAITING) {
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream {
+                self.take(stream, peer);
             }
         }
     }
@@ -196,14 +207,14 @@ impl Server {
         let options = &self.ctx.options;
         let Some(acceptor) = &self.acceptor else {
             let stream = ClientStream::new(stream, member, options.idle_timeout, options.body_rate);
-            return self.http.serve(stream, peer, &activity, None).await;
+            return self.http.serve(stream, peer, &activity, false).await;
         };
         let handshake = timeout(options.header_timeout, acceptor.current().accept(stream));
-        match self.ctx.ending.stopping.run_until_cancelled(handshake).await {
+        match self.ctx.ending.wait(handshake, FIRST).await {
             Some(Ok(Ok(stream))) => {
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 let stream = ClientStream::new(stream, member, options.idle_timeout, options.body_rate);
-                self.http.serve(stream, peer, &activity, Some(is_http2)).await;
+                self.http.serve(stream, peer, &activity, is_http2).await;
             }
             Some(Ok(Err(error))) => tracing::debug!(%error, "TLS handshake failed"),
             Some(Err(_)) => tracing::debug!("TLS handshake took too long"),

@@ -15,15 +15,22 @@ use marketplace_tests::{
     server::{ROOMY, signal},
     stories,
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, sleep},
+};
 
 use crate::hostile::PATIENCE;
 
 stories! {
     nobody_is_refused_over_a_rolling_stop,
+    whoever_has_connected_is_answered_by_a_server_that_stops,
     a_second_signal_waits_for_no_balancer,
     a_service_manager_is_told_and_its_listener_outlives_a_restart,
 }
+
+const QUESTION: &[u8] = b"GET /v1/services HTTP/1.1\r\nhost: market\r\n\r\n";
 
 /// What a balancer knows of a server.
 struct Backend {
@@ -85,6 +92,33 @@ async fn nobody_is_refused_over_a_rolling_stop(engine: Engine) {
         client.await.unwrap();
     }
     assert!(asked.load(Ordering::SeqCst) > 100);
+}
+
+async fn whoever_has_connected_is_answered_by_a_server_that_stops(engine: Engine) {
+    let mut server = Server::start_with(engine, ROOMY).await;
+    let address = server.url.trim_start_matches("http://").to_owned();
+    // One that has connected, and is slow to ask.
+    let mut slow = TcpStream::connect(&address).await.unwrap();
+    sleep(Duration::from_millis(300)).await;
+    // As on a busy machine: the connections are there before the server looks, and so is the signal.
+    server.freeze();
+    let mut clients = Vec::new();
+    for _ in 0..40 {
+        let mut client = TcpStream::connect(&address).await.unwrap();
+        client.write_all(QUESTION).await.unwrap();
+        clients.push(client);
+    }
+    signal(server.pid().unwrap(), "TERM");
+    server.thaw();
+    sleep(Duration::from_millis(100)).await;
+    slow.write_all(QUESTION).await.unwrap();
+    clients.push(slow);
+    for (n, mut client) in clients.into_iter().enumerate() {
+        let mut answer = String::new();
+        let read = client.read_to_string(&mut answer).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "client {n}: {read:?} {answer:?}");
+    }
+    assert_eq!(server.ended().await, Some(0));
 }
 
 async fn a_second_signal_waits_for_no_balancer(engine: Engine) {
