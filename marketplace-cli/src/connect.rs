@@ -211,8 +211,8 @@ pub fn database_url(text: &str) -> Outcome<Secret> {
     Ok(Secret::new(SqliteUrl::parse_path(path)?.url()))
 }
 
-/// Loads the configuration of a database. For a database that is named without a configuration, files and keys are in
-/// its own folder, so that a command works from any folder.
+/// Loads the configuration of a database. For a database that is named without a configuration, or with its keys beside it, files
+/// and keys are in its own folder, so that a command works from any folder, and whatever other database the environment is for.
 pub fn load_config(url: Option<Secret>, file: Option<&Path>) -> Outcome<Config> {
     let here = Path::new("marketplace.toml");
     let file = file.or_else(|| here.exists().then_some(here));
@@ -220,7 +220,8 @@ pub fn load_config(url: Option<Secret>, file: Option<&Path>) -> Outcome<Config> 
     if let Some(url) = url {
         let at = SqliteUrl::parse(url.expose())?;
         if let Some(folder) = at.as_ref().and_then(|at| at.path.parent())
-            && config.data_dir == Config::default().data_dir
+            && (config.data_dir == Config::default().data_dir
+                || (config.keys_dir.is_none() && folder.join("keys/master.key").exists()))
         {
             config.data_dir = if folder.as_os_str().is_empty() { ".".into() } else { folder.to_owned() };
         }

@@ -13,7 +13,7 @@ pub fn next_step(failure: &Failure) -> Option<String> {
         Failure::Usage { hint, .. } => hint.clone(),
         Failure::Check { hint, .. } => Some(hint.clone()),
         Failure::Batch(_) => Some(
-            "the rows on stdout name each failure; run the same batch again to resume: what is done stays `unchanged`, and what was deleted is `not_found`"
+            "the rows on stdout name each failure; run the same batch again to resume: what is done stays `unchanged`"
                 .into(),
         ),
         Failure::Interrupted(_) | Failure::Terminated | Failure::BrokenPipe | Failure::Chosen(_) => None,
@@ -49,6 +49,10 @@ fn hint(error: &Error) -> String {
         ErrorCode::Conflict => match error.current() {
             Some(current) if current.get("exists").is_some() => {
                 "name another file, or put that one elsewhere first".into()
+            }
+            // The error itself names who was faster.
+            Some(current) if current.get("by").or_else(|| current.get("holder")).is_some() => {
+                "look at it again with the `show` command of the same noun".into()
             }
             Some(current) => format!("as it is now: {}", safe::line(&current.to_string())),
             None => "look at it again with the `show` command of the same noun".into(),

@@ -45,8 +45,8 @@ pub enum Verb {
         /// The category that it is part of
         #[arg(long, value_name = "KEY")]
         parent: Option<Category>,
-        /// Its place in lists; the last without one
-        #[arg(long, value_name = "NUMBER")]
+        /// Its place in lists, 0 to 1000000; the last without one
+        #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
         position: Option<i64>,
         /// Show what would happen, and change nothing
         #[arg(long)]
@@ -68,8 +68,8 @@ pub enum Verb {
         /// The category that it is part of; none for none
         #[arg(long, value_name = "KEY", value_parser = parent)]
         parent: Option<Parent>,
-        /// Its place in lists
-        #[arg(long, value_name = "NUMBER")]
+        /// Its place in lists, 0 to 1000000
+        #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
         position: Option<i64>,
         /// Whether new services can be of it; those that are stay
         #[arg(long)]

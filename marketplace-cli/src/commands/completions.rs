@@ -1,6 +1,6 @@
 //! `marketplace completions`: what a shell offers, from the program itself.
 
-use std::{ffi::OsStr, process::ExitCode, time::Duration};
+use std::{ffi::OsStr, process::ExitCode, str::FromStr, time::Duration};
 
 use clap::{Arg, Command, ValueEnum};
 use clap_complete::{
@@ -8,12 +8,18 @@ use clap_complete::{
     engine::{ArgValueCompleter, CompletionCandidate},
     env::Shells,
 };
+use futures::future::join_all;
 use marketplace_core::{
     audit::AuditFilter,
     error::{Error, Result},
     ids::{AttemptId, CaseId, JobId, MailId, ReviewId, RuleId, ServiceId, ThreadId, TokenId, UserId, WebhookId},
     page::PageRequest,
-    staff::{Connection, ListAudit, ListCategories, ListQuery},
+    reports::model::ReportTarget,
+    staff::{
+        Connection, ListAudit, ListCategories, ListDeliveries, ListQuery, ListUserSessions, ShowReport, ShowService,
+    },
+    users::model::SessionFilter,
+    webhooks::model::DeliveryFilter,
 };
 
 use super::schema::{self, What};
@@ -23,14 +29,10 @@ use crate::{args::Globals, context::Context, failure::Outcome, find::Findable, p
 const ASKS: &str = "MARKETPLACE_COMPLETE";
 /// Ids that are offered, the newest ones.
 const IDS: u16 = 50;
-/// Verbs whose ids are in no list that is looked at here: photos, messages, own sessions, and what is new.
-const NOT_LISTED: [(&str, &str); 5] = [
-    ("services", "photo"),
-    ("services", "remove-photo"),
-    ("threads", "remove-message"),
-    ("auth", "revoke-session"),
-    ("categories", "create"),
-];
+/// Services whose photos are offered, the newest ones.
+const SERVICES: u16 = 20;
+/// Verbs whose ids are in no list that is looked at here: messages, of which each look is on record, and what is new.
+const NOT_LISTED: [(&str, &str); 2] = [("threads", "remove-message"), ("categories", "create")];
 /// How long a shell waits for ids at most.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -91,6 +93,11 @@ fn of_noun(noun: &str, verb: &str, arg: Arg) -> Arg {
     let completer = match (noun, arg.get_id().as_str()) {
         (_, "sort") => ArgValueCompleter::new(fields),
         ("profile", "name") => ArgValueCompleter::new(profiles),
+        ("auth", "id") => own_sessions(),
+        ("users", "end") => newest(sessions),
+        ("services", "id" | "ids") if matches!(verb, "photo" | "remove-photo") => newest(photos),
+        ("reports", "photo") => newest(photos),
+        ("webhooks", "delivery") => newest(deliveries),
         (_, "user_id" | "worker_id" | "subject_id" | "author_id" | "owner") | ("users", "id" | "ids") => {
             ids::<UserId>()
         }
@@ -170,13 +177,66 @@ async fn colleagues(api: Connection) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Returns the ids of photos: of the service, or of the reported one, that the line names, else of the newest services.
+async fn photos(api: Connection) -> Result<Vec<String>> {
+    let words = words();
+    let named = value(&words, "--service-id").or_else(|| value(&words, "--service"));
+    let services = match named.and_then(|id| id.parse().ok()) {
+        Some(service) => vec![service],
+        None if words.iter().any(|word| word == "reports") => reported(&api, &words).await?,
+        None => ServiceId::page(&api, 0, &PageRequest::first(SERVICES)).await?.items,
+    };
+    let found = join_all(services.into_iter().map(|id| api.call::<ShowService>(id, (), ()))).await;
+    let photos = found.into_iter().flatten().flat_map(|service| service.photos);
+    Ok(photos.map(|photo| photo.id.to_string()).collect())
+}
+
+/// Returns the service that the case is about that a line names.
+async fn reported(api: &Connection, words: &[String]) -> Result<Vec<ServiceId>> {
+    let Some(case) = first_id::<CaseId>(words) else { return Ok(Vec::new()) };
+    let about = api.call::<ShowReport>(case, (), ()).await?.case;
+    let service = (about.target_kind == ReportTarget::Service).then_some(ServiceId(about.target_id));
+    Ok(service.into_iter().collect())
+}
+
+/// Returns the newest deliveries of the webhook that the line names.
+async fn deliveries(api: Connection) -> Result<Vec<String>> {
+    let Some(webhook) = first_id(&words()) else { return Ok(Vec::new()) };
+    let page = ListQuery::new(&DeliveryFilter::default(), &PageRequest::first(IDS));
+    let rows = api.call::<ListDeliveries>(webhook, page, ()).await?;
+    Ok(rows.items.iter().map(|row| row.id.to_string()).collect())
+}
+
+/// Returns the newest sessions of the user whom the line names.
+async fn sessions(api: Connection) -> Result<Vec<String>> {
+    let Some(user) = first_id(&words()) else { return Ok(Vec::new()) };
+    let page = ListQuery::new(&SessionFilter::default(), &PageRequest::first(IDS));
+    let rows = api.call::<ListUserSessions>(user, page, ()).await?;
+    Ok(rows.items.iter().map(|row| row.id.to_string()).collect())
+}
+
+/// Offers the caller's own sessions.
+fn own_sessions() -> ArgValueCompleter {
+    looked_up(async |context: &Context| {
+        let remote = super::auth::server(context).ok()?.remote().ok()?;
+        let rows = remote.sessions(&PageRequest::first(IDS)).await.ok()?;
+        Some(rows.items.iter().map(|row| row.id.to_string()).collect())
+    })
+}
+
 /// Offers what a look at the system that the line or the profile names brings.
 fn newest(look: impl AsyncFn(Connection) -> Result<Vec<String>> + Send + Sync + 'static) -> ArgValueCompleter {
+    looked_up(async move |context: &Context| {
+        let api = context.connect().await.ok()?;
+        look(api).await.ok()
+    })
+}
+
+fn looked_up(look: impl AsyncFn(&Context) -> Option<Vec<String>> + Send + Sync + 'static) -> ArgValueCompleter {
     ArgValueCompleter::new(move |current: &OsStr| {
         let newest = async {
             let context = Context::new(globals(&words())).ok()?;
-            let api = context.connect().await.ok()?;
-            let found = look(api).await.ok()?;
+            let found = look(&context).await?;
             context.close().await;
             Some(found)
         };
@@ -190,14 +250,21 @@ fn newest(look: impl AsyncFn(Connection) -> Result<Vec<String>> + Send + Sync + 
     })
 }
 
+/// Returns the first whole id that a line has for itself: the one of what the command is about.
+fn first_id<I: FromStr>(words: &[String]) -> Option<I> {
+    words.iter().find_map(|word| word.parse().ok())
+}
+
+/// Returns the value that a line gives an option.
+fn value(words: &[String], flag: &str) -> Option<String> {
+    let is_it = |word: &String| word == flag || word.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='));
+    let at = words.iter().position(is_it)?;
+    words.get(at)?.split_once('=').map(|(_, value)| value.to_owned()).or_else(|| words.get(at + 1).cloned())
+}
+
 /// Returns which system a line names.
 fn globals(words: &[String]) -> Globals {
-    let value = |flag: &str| {
-        let at = words
-            .iter()
-            .position(|word| word == flag || word.strip_prefix(flag).is_some_and(|rest| rest.starts_with('=')))?;
-        words.get(at)?.split_once('=').map(|(_, value)| value.to_owned()).or_else(|| words.get(at + 1).cloned())
-    };
+    let value = |flag: &str| value(words, flag);
     Globals {
         db: value("--db"),
         api: value("--api"),
@@ -216,21 +283,35 @@ mod tests {
     #[test]
     fn every_id_is_completed() {
         use clap::CommandFactory;
-        let program = completing(crate::commands::Cli::command());
-        let mut missing = Vec::new();
-        for noun in program.get_subcommands() {
-            for verb in noun.get_subcommands() {
-                for arg in verb.get_arguments() {
-                    let id = arg.get_id().as_str();
-                    let is_one = matches!(id, "id" | "ids" | "seq" | "key") || id.ends_with("_id");
-                    let is_listed = !NOT_LISTED.contains(&(noun.get_name(), verb.get_name()));
-                    if is_one && is_listed && arg.get::<ArgValueCompleter>().is_none() {
-                        missing.push(format!("{} {} {id}", noun.get_name(), verb.get_name()));
-                    }
+        /// Adds the arguments of a command, and of those below it, that stand for an id and complete nothing.
+        fn look(command: &Command, path: &[&str], missing: &mut Vec<String>) {
+            let is_listed = !matches!(path, [noun, verb] if NOT_LISTED.contains(&(*noun, *verb)));
+            for arg in command.get_arguments().filter(|_| is_listed) {
+                let id = arg.get_id().as_str();
+                let is_named = matches!(id, "id" | "ids" | "seq" | "key" | "end" | "delivery") || id.ends_with("_id");
+                let is_called = arg.get_value_names().is_some_and(|names| names.iter().any(|name| name == "ID"));
+                if (is_named || is_called) && arg.get::<ArgValueCompleter>().is_none() {
+                    missing.push(format!("{} {id}", path.join(" ")));
                 }
             }
+            for below in command.get_subcommands() {
+                look(below, &[path, &[below.get_name()]].concat(), missing);
+            }
         }
+        let mut missing = Vec::new();
+        look(&completing(crate::commands::Cli::command()), &[], &mut missing);
         assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn a_line_names_what_it_is_about() {
+        let line = "marketplace services remove-photo --service-id=019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d \
+                    019a8f3e-0000-7b2a-9d55-0c4f6a1b2c3d";
+        let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+        assert_eq!(value(&words, "--service-id").unwrap(), "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d");
+        assert_eq!(value(&words, "--service"), None);
+        let first = first_id::<CaseId>(&words).unwrap();
+        assert_eq!(first.to_string(), "019a8f3e-0000-7b2a-9d55-0c4f6a1b2c3d");
     }
 
     #[test]

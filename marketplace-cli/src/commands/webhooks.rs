@@ -78,7 +78,7 @@ pub enum Verb {
         url: String,
         /// What it is told of; several, or with commas between
         #[arg(long = "kind", value_name = "KIND", required = true, value_delimiter = ',',
-            value_parser = one_of::<WebhookKind>(WebhookKind::NAMES))]
+            value_parser = one_of::<WebhookKind>(WebhookKind::ASKED_FOR))]
         kinds: Vec<WebhookKind>,
         /// What it is for
         #[arg(long, value_name = "TEXT", default_value = "")]
@@ -103,7 +103,7 @@ pub enum Verb {
         url: Option<String>,
         /// What it is told of, from now on; several, or with commas between
         #[arg(long = "kind", value_name = "KIND", value_delimiter = ',',
-            value_parser = one_of::<WebhookKind>(WebhookKind::NAMES))]
+            value_parser = one_of::<WebhookKind>(WebhookKind::ASKED_FOR))]
         kinds: Vec<WebhookKind>,
         /// What it is for
         #[arg(long, value_name = "TEXT")]

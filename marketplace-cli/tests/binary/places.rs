@@ -62,6 +62,44 @@ fn nothing_that_exists_is_ever_replaced() {
     assert_eq!(code(&place.run("db backup new.bak")), 0);
 }
 
+/// A demonstration's database, for one, is used beside one that the environment is for.
+#[test]
+fn keys_beside_a_named_database_count_more_than_the_data_folder_of_the_environment() {
+    let (here, other) = (Place::with_users(1), Place::with_users(0));
+    let elsewhere = other.path("data").display().to_string();
+    let url = format!("sqlite://{}", here.path("data/marketplace.db").display());
+    let list = |keys: Option<&str>| {
+        let mut command = other.command();
+        command.env("MARKETPLACE_DATA_DIR", &elsewhere).args(["users", "list", "--db", &url, "-o", "id"]);
+        if let Some(keys) = keys {
+            command.env("MARKETPLACE_KEYS_DIR", keys);
+        }
+        command.output().unwrap()
+    };
+    let listed = list(None);
+    assert_eq!(code(&listed), 0, "{}", err(&listed));
+    assert_eq!(out(&listed).trim(), here.users[0]);
+    // Keys that are named are those that are meant.
+    assert_ne!(code(&list(Some(&format!("{elsewhere}/keys")))), 0);
+}
+
+#[test]
+fn a_manual_page_needs_a_folder_that_is_there() {
+    let place = Place::empty();
+    let unknown = place.run("man ff");
+    assert_eq!(code(&unknown), 2);
+    let text = err(&unknown);
+    assert!(text.starts_with("error: ff is neither a folder that is there nor a command\n"), "{text}");
+    assert!(text.contains("mkdir ff") && text.contains("marketplace --help"), "{text}");
+    let command = err(&place.run("man kyc"));
+    assert!(command.starts_with("error: kyc is a command, and `man` takes a folder for its pages\n"), "{command}");
+    assert!(command.contains("marketplace kyc --help"), "{command}");
+    fs::create_dir(place.path("ff")).unwrap();
+    let written = place.run("man ff");
+    assert_eq!(code(&written), 0, "{}", err(&written));
+    assert!(place.path("ff/marketplace-kyc.1").exists());
+}
+
 #[test]
 fn a_path_without_a_database_is_refused_and_stays_as_it_is() {
     let place = Place::empty();

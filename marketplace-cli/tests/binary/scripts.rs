@@ -764,6 +764,20 @@ fn shells_are_offered_ids_numbers_and_names() {
 }
 
 #[test]
+fn shells_are_offered_deliveries_of_the_webhook_that_is_named() {
+    let place = Place::empty();
+    assert_eq!(code(&place.run("db seed --users 900 --attempts 300 --threads 300 --pictures none")), 0);
+    let mut all = 0;
+    for webhook in out(&place.run("webhooks list -o id")).lines() {
+        let deliveries = out(&place.run(&format!("webhooks deliveries {webhook} --limit 0 -o id")));
+        let found = offered(&place, &format!("webhooks redeliver {webhook} --delivery "));
+        assert_eq!(found, deliveries.lines().collect::<Vec<_>>());
+        all += found.len();
+    }
+    assert!(all > 0, "the seed brings some");
+}
+
+#[test]
 fn people_are_named_for_people_and_by_ids_for_programs() {
     let place = Place::empty();
     assert_eq!(code(&place.run("db seed --users 60 --attempts 1 --pictures none")), 0);
@@ -774,4 +788,17 @@ fn people_are_named_for_people_and_by_ids_for_programs() {
     assert!(card.contains(&format!("{name} ({lea})")), "{card}");
     let row = json(out(&place.run("tokens list")).lines().next().unwrap());
     assert_eq!(row["owner_id"], lea);
+}
+
+#[test]
+fn kinds_of_webhooks_that_are_offered_are_accepted() {
+    let place = Place::with_users(0);
+    let make = |kind: &str| place.run(&format!("webhooks create https://hooks.example.org/a --kind {kind} --dry-run"));
+    let refused = make("webhook.test");
+    assert_eq!(code(&refused), 2);
+    let offered = err(&refused).split_once("possible values: ").unwrap().1.split_once(']').unwrap().0.to_owned();
+    assert!(!offered.contains("webhook.test"), "{offered}");
+    for kind in offered.split(", ") {
+        assert_eq!(code(&make(kind)), 0, "{kind}");
+    }
 }

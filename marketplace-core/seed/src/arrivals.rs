@@ -81,13 +81,16 @@ impl Rest {
     }
 
     /// Draws `painters` cases at a time. A waiting case is added with its pictures, as if it were submitted now, and
-    /// staff claim some of them. Last come photos of services.
+    /// staff claim some of them. First come photos of reported services, and last those of others.
     ///
     /// # Errors
     /// Any error of the database or the file store.
     pub async fn run(self, app: &App, painters: usize, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<()> {
         let total = self.len();
         let Self { gallery, attempts, staff, .. } = self;
+        if matches!(gallery, Gallery::Own) {
+            photos::add_reported(app).await?;
+        }
         let mut done = 0;
         let mut drawn = stream::iter(attempts)
             .map(|arrival| {

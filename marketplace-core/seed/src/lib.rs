@@ -3,7 +3,7 @@
 //! Everybody shares one password ([`PASSWORD`]) and one hash of it: a million argon2 hashes would take hours. Staff of
 //! anything but a demonstration have none, so that seeding opens no door. Chunks of users commit one by one: stopped half
 //! way, what is there is whole, and another seed adds to it. Decisions of a seed that is no demonstration have no rows in
-//! the audit log, which records only that the seeding happened.
+//! the audit log, which records only that the seeding happened, and that webhooks were made.
 //!
 //! | to read about | open |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | in which order a database is filled | `fill.rs` |
 //! | who is in it, and what became of their identity checks | `users.rs` |
 //! | names, addresses and numbers that reach nobody | `people.rs`, `names.rs` |
-//! | services, conversations, jobs, reviews | `market/` |
+//! | services, conversations, jobs, reviews, reports, webhooks | `market/` |
 //! | drawn faces, papers and photos of services | `photos.rs`, `images.rs`, `identity_card.rs`, `face.rs`, `mrz.rs`, `canvas.rs` |
 //!
 //! No module imports another that imports it; what all share is in `plan.rs` and `people.rs`.

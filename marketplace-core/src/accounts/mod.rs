@@ -15,6 +15,7 @@
 //! assert!(Password::new("short").check("ada@example.org", "market.example").is_err());
 //! ```
 
+mod colleague;
 mod common;
 mod contact;
 mod matching;
@@ -25,6 +26,7 @@ pub(crate) mod store;
 pub mod summary;
 mod upgrade;
 
+pub(crate) use colleague::colleague;
 pub(crate) use matching::matching;
 pub(crate) use notes::keep_note;
 pub(crate) use upgrade::normalise_emails;

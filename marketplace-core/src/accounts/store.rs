@@ -44,6 +44,22 @@ pub(crate) async fn get(conn: &mut Conn<'_>, id: UserId) -> Result<Option<Accoun
     Ok(q!(conn => opt Account, concat!("SELECT ", account_columns!(rows), " FROM users u WHERE u.id = $1"), id)?)
 }
 
+/// Returns the name of who did something, as colleagues know it; none of what has no account.
+pub(super) async fn name_of(conn: &mut Conn<'_>, who: &Principal) -> Result<Option<String>> {
+    let Some((kind, id)) = who.0.split_once(':').and_then(|(kind, id)| Some((kind, id.parse::<Uuid>().ok()?))) else {
+        return Ok(None);
+    };
+    match kind {
+        "user" => Ok(q!(conn => optval String, "SELECT name FROM users WHERE id = $1", id)?),
+        "token" => {
+            let found = q!(conn => opt (String, String),
+                "SELECT u.name, t.name FROM api_tokens t JOIN users u ON u.id = t.owner_id WHERE t.id = $1", id)?;
+            Ok(found.map(|(owner, token)| format!("{owner} ({token})")))
+        }
+        _ => Ok(None),
+    }
+}
+
 /// Returns an account like [`get`], and locks it: no other transaction can change it before this one ends.
 pub(crate) async fn lock(conn: &mut Conn<'_>, id: UserId) -> Result<Option<Account>> {
     Ok(q!(conn => opt Account, [

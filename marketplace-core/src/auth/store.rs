@@ -141,6 +141,11 @@ pub(crate) async fn revoke(conn: &mut Conn<'_>, session: SessionId, user: UserId
         == 1)
 }
 
+/// Returns whether a session, which may have ended, is one of a user's.
+pub(crate) async fn is_session_of(conn: &mut Conn<'_>, session: SessionId, user: UserId) -> Result<bool> {
+    Ok(q!(conn => optval SessionId, "SELECT id FROM sessions WHERE id = $1 AND user_id = $2", session, user)?.is_some())
+}
+
 /// Ends all sessions of a user, or all but one. Returns how many.
 pub(crate) async fn revoke_all(
     conn: &mut Conn<'_>,

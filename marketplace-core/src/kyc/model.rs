@@ -294,6 +294,15 @@ pub struct Claim {
     pub expires_at: Timestamp,
 }
 
+impl Claim {
+    /// Returns how a sentence names its holder.
+    pub(crate) fn named(&self) -> String {
+        // A label without a name has the digits already.
+        let is_named = self.label != self.holder.named(None);
+        self.holder.named(is_named.then_some(&self.label))
+    }
+}
+
 /// A row of the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -1,21 +1,24 @@
 //! The staff's use cases about webhooks.
 
+use serde::Deserialize;
+use url::Url;
 use uuid::Uuid;
 
 use crate::{
     accounts::model::Checks,
     base::{
         change::Changed,
-        error::{Error, Result},
+        error::{Error, ErrorCode, Result},
         ids::{DeliveryId, WebhookId, first_uuid_v7},
         page::{Page, PageRequest, TimeCursor},
         permission::Permission,
+        principal::Principal,
         time::Timestamp,
     },
     operation::Operation,
     platform::{db::Conn, webhooks::address},
     records::{
-        audit::{self, AuditAction, Entry},
+        audit::{self, AuditAction, AuditRow, Entry},
         target::TargetKind,
         webhooks::{
             self,
@@ -167,21 +170,67 @@ pub async fn update(op: &Operation, id: WebhookId, update: UpdateWebhook) -> Res
     .await
 }
 
-/// Deletes a webhook with its secrets, and what waits for it. Returns it as it was.
+/// Deletes a webhook with its secrets, and what waits for it. Returns it as it was; one that was deleted before is unchanged, and
+/// has no description and only the host of its address.
 ///
 /// # Errors
-/// `not_found` when there is no such webhook; `forbidden` without the permission; `precondition_failed` at another version.
+/// `not_found` when there is and was no such webhook; `forbidden` without the permission; `precondition_failed` at another version.
 pub async fn delete(op: &Operation, id: WebhookId) -> Result<Changed<Webhook>> {
     op.actor().require(Permission::WebhooksWrite)?;
 
-    op.write(unit!(|op, conn| {
+    let deleted = op.write(unit!(|op, conn| {
         let (_, item) = locked(&op, conn, id).await?;
         op.check_version(item.version)?;
         store::delete(conn, id).await?;
-        record(&op, conn, AuditAction::WebhooksDelete, id, serde_json::json!({ "waiting": item.waiting })).await?;
+        let Webhook { kinds, waiting, version, created_by, created_at, .. } = &item;
+        let origin = Url::parse(&item.url).map_err(Error::internal)?.origin().ascii_serialization();
+        let metadata = serde_json::json!({
+            "waiting": waiting, "origin": origin, "kinds": kinds, "created_by": created_by, "created_at": created_at,
+            "version": version,
+        });
+        record(&op, conn, AuditAction::WebhooksDelete, id, metadata).await?;
         Ok(Changed { changed: true, item })
-    }))
-    .await
+    }));
+    let missing = match deleted.await {
+        Err(error) if error.code() == ErrorCode::NotFound => error,
+        deleted => return deleted,
+    };
+    let row = audit::earlier(op, AuditAction::WebhooksDelete, id, |_| true).await?;
+    let item = row.and_then(|row| recorded(id, row)).ok_or(missing)?;
+    Ok(Changed { changed: false, item })
+}
+
+/// What was recorded of a webhook when it was deleted.
+#[derive(Deserialize)]
+struct Recorded {
+    origin: String,
+    kinds: Vec<WebhookKind>,
+    created_by: Principal,
+    created_at: Timestamp,
+    version: i64,
+}
+
+/// Returns a webhook from what was recorded when it was deleted. Nothing waits for it any more.
+fn recorded(id: WebhookId, row: AuditRow) -> Option<Webhook> {
+    let Recorded { origin, kinds, created_by, created_at, version } = serde_json::from_value(row.metadata).ok()?;
+    Some(Webhook {
+        id,
+        url: origin,
+        description: String::new(),
+        kinds,
+        enabled: false,
+        disabled_because: Some(DisabledBecause::Staff),
+        disabled_at: Some(row.at),
+        failing_since: None,
+        old_secret_until: None,
+        waiting: 0,
+        failed: 0,
+        oldest_waiting_at: None,
+        version,
+        created_by,
+        created_at,
+        updated_at: row.at,
+    })
 }
 
 /// Rotates the secret of a webhook; the new one is returned only here. For `overlap` seconds the one before signs too, so that the

@@ -71,6 +71,10 @@ pub(super) struct Case {
     pub version: i64,
     pub subject_name: String,
     pub subject_status: Status,
+    /// The name of who decided last, where an error may need it.
+    #[sqlx(skip)]
+    #[serde(skip)]
+    pub decider: Option<String>,
 }
 
 /// The outcome of claiming.
@@ -96,7 +100,7 @@ impl Case {
     pub fn claim(&self, now: Timestamp, viewer: &Principal) -> Option<Claim> {
         let expires_at = self.claim_expires_at.filter(|end| now < *end)?;
         let holder = self.claim_holder.clone()?;
-        let label = self.claim_label.clone().unwrap_or_else(|| holder.to_string());
+        let label = self.claim_label.clone().unwrap_or_else(|| holder.named(None));
         let mine = holder == *viewer;
         Some(Claim { holder, label, mine, fence: self.fence, expires_at })
     }
@@ -313,10 +317,18 @@ impl Case {
         if self.status.is_waiting() { Ok(()) } else { Err(self.in_the_way()) }
     }
 
+    /// Returns who decided last: about the appeal, or about the reports.
+    pub fn decided_last(&self) -> Option<&Principal> {
+        self.appeal_by.as_ref().or(self.decided_by.as_ref())
+    }
+
     /// Returns a conflict that names the decision, or the state if there is no decision.
     pub fn in_the_way(&self) -> Error {
         match self.decision() {
-            Some(made) => Error::conflict(format!("it is {} already, decided by {}", self.status, made.by), made),
+            Some(made) => {
+                let by = self.decided_last().unwrap_or(&made.by).named(self.decider.as_deref());
+                Error::conflict(format!("it is {} already, decided by {by}", self.status), made)
+            }
             None => Error::conflict(format!("it is {}", self.status), self.state()),
         }
     }
@@ -328,7 +340,7 @@ impl Case {
 
 /// Returns a conflict that names who is looking at a case.
 pub(super) fn held(claim: &Claim) -> Error {
-    Error::conflict(format!("{} is looking at it, until {} at the latest", claim.label, claim.expires_at), claim)
+    Error::conflict(format!("{} is looking at it, until {} at the latest", claim.named(), claim.expires_at), claim)
 }
 
 /// Returns a name as lists show it.

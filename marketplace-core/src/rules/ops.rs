@@ -13,7 +13,7 @@ use crate::{
     app::App,
     base::{
         change::Changed,
-        error::{Error, FieldError, Result},
+        error::{Error, ErrorCode, FieldError, Result},
         ids::{ReportId, RuleId, ThreadId, UserId},
         page::{Page, PageRequest, TimeCursor},
         permission::Permission,
@@ -105,20 +105,32 @@ pub async fn edit(op: &Operation, id: RuleId, edit: RuleEdit) -> Result<Changed<
     .await
 }
 
-/// Takes a rule away. Returns it as it was.
+/// Takes a rule away. Returns it as it was; one that was taken away before is unchanged, and has neither its note nor its reports.
 ///
 /// # Errors
-/// `not_found` when there is no such rule; `forbidden` without the permission.
+/// `not_found` when there is and was no such rule; `forbidden` without the permission.
 pub async fn delete(op: &Operation, id: RuleId) -> Result<Changed<Rule>> {
     op.actor().require(Permission::UsersAdmin)?;
 
-    op.write(unit!(|op, conn| {
+    let deleted = op.write(unit!(|op, conn| {
         store::note_change(conn).await?;
         let rule = store::remove(conn, id).await?.ok_or_else(|| Error::not_found("rule"))?;
         record(&op, conn, AuditAction::RulesDelete, &rule).await?;
         Ok(Changed { changed: true, item: counted(conn, rule).await? })
-    }))
-    .await
+    }));
+    let missing = match deleted.await {
+        Err(error) if error.code() == ErrorCode::NotFound => error,
+        deleted => return deleted,
+    };
+    let row = audit::earlier(op, AuditAction::RulesDelete, id, |_| true).await?;
+    let item = row.and_then(|row| recorded(id, row.metadata)).ok_or(missing)?;
+    Ok(Changed { changed: false, item })
+}
+
+/// Returns a rule from what was recorded when it was taken away.
+fn recorded(id: RuleId, mut metadata: serde_json::Value) -> Option<Rule> {
+    metadata.as_object_mut()?.insert("id".to_owned(), serde_json::json!(id));
+    serde_json::from_value(metadata).ok()
 }
 
 /// Returns a rule with how many reports it opened.
@@ -130,9 +142,10 @@ async fn counted(conn: &mut Conn<'_>, mut rule: Rule) -> Result<Rule> {
 async fn record(op: &Operation, conn: &mut Conn<'_>, action: AuditAction, rule: &Rule) -> Result<()> {
     let app = App::clone(op);
     op.after_commit(async move { app.rules.expire() });
-    let Rule { kind, value, action: does, places, reason, enabled, .. } = rule;
+    let Rule { kind, value, action: does, places, reason, enabled, created_by, created_at, version, .. } = rule;
     let metadata = serde_json::json!({
         "kind": kind, "value": value, "action": does, "places": places, "reason": reason, "enabled": enabled,
+        "created_by": created_by, "created_at": created_at, "version": version,
     });
     let entry = Entry { action, target_kind: TargetKind::Rule, target: rule.id.to_string(), reason: None, metadata };
     audit::append(op, conn, entry).await

@@ -7,8 +7,8 @@ use std::{
 
 use super::{
     category::{
-        Category, CategoryDetail, CategoryInfo, Known, MAX_CATEGORIES, Merge, Merged, NewCategory, UpdateCategory,
-        check_names,
+        Category, CategoryDetail, CategoryInfo, Known, MAX_CATEGORIES, Merge, Merged, NewCategory, POSITIONS,
+        UpdateCategory, check_names, with_position,
     },
     category_store as store,
 };
@@ -89,14 +89,14 @@ pub async fn staff_categories(op: &Operation) -> Result<Page<CategoryDetail>> {
 /// permission.
 pub async fn create_category(op: &Operation, new: NewCategory) -> Result<Changed<CategoryDetail>> {
     op.actor().require(Permission::UsersAdmin)?;
-    let names = check_names(&new.names)?;
+    let names = with_position(check_names(&new.names), new.position)?;
 
     let stored = op
         .write(unit!(|op, conn| {
             store::take_turn(conn).await?;
             let all = store::all(conn).await?;
             let last = all.last().map_or(0, |category| category.position);
-            let position = new.position.unwrap_or(last.saturating_add(STEP));
+            let position = new.position.unwrap_or(last.saturating_add(STEP).min(*POSITIONS.end()));
             if let Some(there) = all.iter().find(|category| category.key == new.key) {
                 let is_same = there.names == names
                     && there.parent == new.parent

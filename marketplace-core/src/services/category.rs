@@ -1,6 +1,6 @@
 //! Categories of services: their keys, and what admins set about each. No SQL, no I/O.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -8,7 +8,7 @@ use crate::{
     accounts::model::Checks,
     base::{
         count::Count,
-        error::{Error, Result},
+        error::{Error, FieldError, Result},
         ids::Named,
         patch::Patch,
         text::check_line,
@@ -24,6 +24,8 @@ pub const MAX_CATEGORIES: usize = 500;
 const MAX_LANGUAGES: usize = 40;
 /// Characters of a name at most.
 const MAX_NAME: usize = 60;
+/// Places in lists.
+pub const POSITIONS: RangeInclusive<i64> = 0..=1_000_000;
 /// The language of which there is always a name.
 const ENGLISH: &str = "en";
 
@@ -326,7 +328,7 @@ pub struct NewCategory {
     pub names: BTreeMap<String, String>,
     /// The one that it is part of, which is part of none.
     pub parent: Option<Category>,
-    /// Its place in lists; the last without one.
+    /// Its place in lists, one of [`POSITIONS`]; the last without one.
     pub position: Option<i64>,
 }
 
@@ -337,7 +339,7 @@ pub struct UpdateCategory {
     pub names: BTreeMap<String, Option<String>>,
     /// The one that it is part of.
     pub parent: Patch<Category>,
-    /// Its place in lists.
+    /// Its place in lists, one of [`POSITIONS`].
     pub position: Option<i64>,
     /// Whether new services can be of it.
     pub active: Option<bool>,
@@ -370,6 +372,17 @@ pub(super) fn check_names(names: &Names) -> Result<Names> {
     Ok(checked)
 }
 
+/// Returns what was checked, unless a new place in lists is out of range: that is one more field that breaks a rule.
+pub(super) fn with_position<T>(checked: Result<T>, position: Option<i64>) -> Result<T> {
+    if position.is_none_or(|position| POSITIONS.contains(&position)) {
+        return checked;
+    }
+    let mut fields = checked.err().map_or_else(Vec::new, |error| error.fields().to_vec());
+    let detail = format!("must be from {} to {}", POSITIONS.start(), POSITIONS.end());
+    fields.push(FieldError::new("/position", detail));
+    Err(Error::invalid_fields(fields))
+}
+
 impl UpdateCategory {
     /// Returns the category with the changes.
     pub(super) fn apply(&self, before: &CategoryDetail) -> Result<CategoryDetail> {
@@ -381,7 +394,7 @@ impl UpdateCategory {
             };
         }
         Ok(CategoryDetail {
-            names: check_names(&names)?,
+            names: with_position(check_names(&names), self.position)?,
             parent: self.parent.or(before.parent),
             position: self.position.unwrap_or(before.position),
             active: self.active.unwrap_or(before.active),
@@ -411,6 +424,19 @@ mod tests {
             (names(&[("en", "a"), ("E", "b")]), "/names/E"),
         ] {
             assert_eq!(check_names(&wrong).unwrap_err().fields()[0].pointer, pointer);
+        }
+    }
+
+    #[test]
+    fn a_place_in_lists_has_a_range() {
+        for at in [None, Some(0), Some(1_000_000)] {
+            assert!(with_position(Ok(()), at).is_ok(), "{at:?}");
+        }
+        for at in [i64::MIN, -1, 1_000_001, i64::MAX] {
+            let error = with_position(Ok(()), Some(at)).unwrap_err();
+            assert_eq!(error.to_string(), "position must be from 0 to 1000000");
+            let both = with_position(check_names(&Names::new()), Some(at)).unwrap_err();
+            assert_eq!(both.fields().iter().map(|field| &*field.pointer).collect::<Vec<_>>(), ["/names", "/position"]);
         }
     }
 }

@@ -35,7 +35,7 @@ const TOGETHER: usize = 32;
 /// Merges a category into another one. From then on its key stands for that one: filters and links that have it find what the
 /// other one has, what its names meant in searches means the other one, and new services cannot be of it. Its parts become parts
 /// of the other one. Its services are moved at once as far as they are few, and within moments otherwise; until then they are
-/// found like the others. The same again changes nothing.
+/// found like the others. The same again changes nothing, also after the other one was merged in its turn.
 ///
 /// # Errors
 /// `not_found` when there is none; `invalid` for another one that is not there, that services cannot be of, or that cannot take
@@ -51,7 +51,9 @@ pub async fn merge_category(op: &Operation, key: Category, into: Category) -> Re
             let before = all.iter().find(|category| category.key == key).ok_or_else(|| Error::not_found("category"))?;
             let services = Count::bounded(store::count_of_category(conn, key, Count::CAP + 1).await?);
             op.check_version(before.version)?;
-            if before.merged_into == Some(into) {
+            // What the other one was merged into since is what both keys stand for.
+            let stays = all.iter().find(|other| other.key == into).and_then(|other| other.merged_into).unwrap_or(into);
+            if before.merged_into == Some(stays) && key != into {
                 return Ok(Changed { changed: false, item: MergedCategory { category: before.clone(), services } });
             }
             if before.merged_into.is_some() {

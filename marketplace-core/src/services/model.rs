@@ -42,7 +42,8 @@ text_enum! {
 
 pub(crate) use super::category::KeptCategories;
 pub use super::category::{
-    Category, CategoryDetail, CategoryInfo, MAX_CATEGORIES, MergedCategory, Names, NewCategory, UpdateCategory,
+    Category, CategoryDetail, CategoryInfo, MAX_CATEGORIES, MergedCategory, Names, NewCategory, POSITIONS,
+    UpdateCategory,
 };
 
 /// A service as its worker writes it. It begins as a draft.

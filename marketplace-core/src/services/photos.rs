@@ -28,7 +28,10 @@ use crate::{
         db::Conn,
         files::{Owner, upright, write_jpeg},
     },
-    records::{audit::AuditAction, mail::Template},
+    records::{
+        audit::{self, AuditAction},
+        mail::Template,
+    },
 };
 
 /// What all sizes are written as.
@@ -221,10 +224,11 @@ async fn opened(app: &App, photo: &StoredPhoto, size: PhotoSize) -> Result<FileC
     Ok(FileContent { media_type: MEDIA_TYPE.to_owned(), bytes: bytes.into() })
 }
 
-/// Removes a photo from a service for staff; its worker is told why. One that was reported stays for staff.
+/// Removes a photo from a service for staff; its worker is told why. One that was reported stays for staff. What staff removed
+/// before is unchanged.
 ///
 /// # Errors
-/// `not_found` when there is no such service, or when it has no such photo; `forbidden` without the permission, and about one's
+/// `not_found` when there is no such service, or when it has and had no such photo; `forbidden` without the permission, and about one's
 /// own; `precondition_failed` at another version.
 pub async fn staff_remove_photo(
     op: &Operation,
@@ -234,7 +238,7 @@ pub async fn staff_remove_photo(
 ) -> Result<Changed<ServiceDetail>> {
     op.actor().require(Permission::ServicesWrite)?;
     let note = op.note()?;
-    op.write(unit!(|op, conn| {
+    let removed = op.write(unit!(|op, conn| {
         let (account, service) = lock_any(&op, conn, id).await?;
         let mut photos = service.photos()?;
         let before = photos.len();
@@ -249,8 +253,16 @@ pub async fn staff_remove_photo(
         let what = (AuditAction::ServicesRemovePhoto, Template::PhotoRemoved, Some(reason));
         tell(&op, conn, (&account, &service), what, metadata, note).await?;
         Ok(Changed { changed: true, item: detail(conn, id).await? })
-    }))
-    .await
+    }));
+    let missing = match removed.await {
+        Err(error) if error.code() == ErrorCode::NotFound => error,
+        removed => return removed,
+    };
+    let is_it = |metadata: &serde_json::Value| metadata.get("photo") == Some(&serde_json::json!(photo));
+    if audit::earlier(op, AuditAction::ServicesRemovePhoto, id, is_it).await?.is_none() {
+        return Err(missing);
+    }
+    Ok(Changed { changed: false, item: detail(&mut op.db.read().await?.conn(), id).await? })
 }
 
 /// What is needed to put a photo back.

@@ -17,7 +17,7 @@ pub struct StretchQuery {
     #[cfg_attr(feature = "openapi", param(minimum = 1, default = 1))]
     pub from: i64,
     /// Rows at most.
-    #[cfg_attr(feature = "openapi", param(minimum = 1, default = 10_000))]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 10_000, default = 10_000))]
     pub limit: i64,
     /// The head at an earlier time, `sequence:tag`: its row must still be there when the walk comes to it.
     pub expect: Option<String>,

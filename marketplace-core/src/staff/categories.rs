@@ -29,8 +29,9 @@ pub struct NewCategoryInput {
     /// The one that it is part of, which is part of none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Category>,
-    /// Its place in lists; the last without one.
+    /// Its place in lists: 0 to 1,000,000, the last without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 1_000_000))]
     pub position: Option<i64>,
     /// Changes nothing: the answer is what would have been.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -60,9 +61,9 @@ pub struct UpdateCategoryInput {
     #[serde(skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Category>))]
     pub parent: Patch<Category>,
-    /// Its place in lists.
+    /// Its place in lists: 0 to 1,000,000.
     #[serde(skip_serializing_if = "Patch::is_kept")]
-    #[cfg_attr(feature = "openapi", schema(value_type = i64))]
+    #[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 0, maximum = 1_000_000))]
     pub position: Patch<i64>,
     /// Whether new services can be of it. Those that are stay, and are found.
     #[serde(skip_serializing_if = "Patch::is_kept")]

@@ -122,6 +122,7 @@ pub struct TestRuleInput {
     pub places: Option<Vec<RulePlace>>,
     /// Examples that are shown at most: 0 to 20, 5 without it. What is shown is on record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 20))]
     pub examples: Option<i64>,
     /// Where to go on: the `next` of the answer before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -169,7 +170,7 @@ operations! { "admin rules":
 
     /// Take a rule away.
     DeleteRule = DELETE "/v1/admin/rules/{id}" needs UsersAdmin,
-    (op, id: RuleId, (): (), _: PlainInput) -> Changed<Rule> as "The rule, as it was" {
+    (op, id: RuleId, (): (), _: PlainInput) -> Changed<Rule> as "The rule, as it was; of one that was taken away before, what is still known" {
         rules::delete(op, id).await
     }
 }

@@ -67,7 +67,7 @@ operations! { "admin services":
         services::staff_photo(op, id, size.size.unwrap_or(PhotoSize::Full)).await
     }
 
-    /// Remove a photo from a service; its worker is told why. One that was reported stays for staff.
+    /// Remove a photo from a service; its worker is told why. One that was reported stays for staff. What was removed before stays as it is.
     RemovePhoto = POST "/v1/admin/services/{id}/photos/{photo_id}/remove" needs ServicesWrite,
     (op, (id, photo): (ServiceId, PhotoId), (): (), input: ReasonedInput<RemovalReason>) -> Changed<ServiceDetail> as "The service, as it is now" {
         services::staff_remove_photo(op, id, photo, input.reason).await

@@ -26,6 +26,7 @@ pub struct NewTokenInput {
     /// What it may do: permissions such as `kyc:read`, all of which its owner's role must give.
     pub scopes: Vec<Permission>,
     /// Seconds until it ends: 60 to 31,536,000 (365 days).
+    #[cfg_attr(feature = "openapi", schema(minimum = 60, maximum = 31_536_000))]
     pub expires_in: u64,
     /// The active member of staff to whom it belongs; the caller unless named.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -31,7 +31,7 @@ pub struct NewWebhookInput {
     /// What it is for, at most 500 characters.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// What it is told of.
+    /// What it is told of; `webhook.test`, which every webhook gets, is not enough.
     pub kinds: Vec<WebhookKind>,
     /// Changes nothing: the answer is what would have been, without a secret.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -62,7 +62,7 @@ pub struct UpdateWebhookInput {
     #[serde(skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub description: Patch<String>,
-    /// What it is told of, from now on.
+    /// What it is told of, from now on; `webhook.test`, which every webhook gets, is not enough.
     #[serde(skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<WebhookKind>))]
     pub kinds: Patch<Vec<WebhookKind>>,
@@ -93,6 +93,7 @@ impl UpdateWebhookInput {
 pub struct RotateWebhookInput {
     /// For how many seconds the secret before signs too: 86,400 (a day) unless named, at most 604,800 (7 days).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 604_800))]
     pub overlap: Option<u64>,
     /// Changes nothing: the answer is what would have been, without a secret.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -162,7 +163,7 @@ operations! { "admin webhooks":
 
     /// Delete a webhook, its secrets, and what waits for it.
     DeleteWebhook = DELETE "/v1/admin/webhooks/{id}" needs WebhooksWrite,
-    (op, id: WebhookId, (): (), _: PlainInput) -> Changed<Webhook> as "The webhook, as it was" {
+    (op, id: WebhookId, (): (), _: PlainInput) -> Changed<Webhook> as "The webhook, as it was; of one that was deleted before, what is still known" {
         operations::webhooks::delete(op, id).await
     }
 

@@ -300,10 +300,10 @@ fn mask_ip(ip: &str) -> String {
     }
 }
 
-/// Ends one session of a user.
+/// Ends one session of a user. One that has ended is unchanged.
 ///
 /// # Errors
-/// `not_found` when there is no such user, or the session is not theirs or has ended; `forbidden` without the permission, and
+/// `not_found` when there is no such user, or the session is not theirs, or ended so long ago that it is forgotten; `forbidden` without the permission, and
 /// about oneself.
 pub async fn end_session(op: &Operation, id: UserId, session: SessionId) -> Result<Changed<UserDetail>> {
     op.actor().require(Permission::UsersWrite)?;
@@ -312,7 +312,10 @@ pub async fn end_session(op: &Operation, id: UserId, session: SessionId) -> Resu
     op.write(unit!(|op, conn| {
         let account = subject(&op, conn, id).await?;
         if !auth::store::revoke(conn, session, id, op.now()).await? {
-            return Err(Error::not_found("session"));
+            if !auth::store::is_session_of(conn, session, id).await? {
+                return Err(Error::not_found("session"));
+            }
+            return Ok(Changed { changed: false, item: detail(conn, id, op.now()).await? });
         }
         events::append(&op, conn, EventKind::SessionRevoked, &session.to_string(), Some(id)).await?;
         auth::end_work(&op, conn, &account).await?;

@@ -9,7 +9,7 @@ use crate::{
     base::{
         change::{Change, RestrictionReason},
         error::{ErrorCode, Result},
-        ids::SessionId,
+        ids::{RuleId, SessionId},
         page::PageRequest,
         patch::Patch,
         permission::{Role, TraderRole},
@@ -22,7 +22,7 @@ use crate::{
     },
     rules::{
         self,
-        model::{NewRule, RuleFilter, RuleKind},
+        model::{NewRule, Rule, RuleFilter, RuleKind},
     },
     testing::{self, OPERATOR, PASSWORD, TestApp, client},
     timers::Timer,
@@ -134,7 +134,7 @@ async fn staff_send_links_again_warn_and_end_sessions() {
         assert!(shown.iter().all(|session| session.ip == client().ip.to_string()));
         let first = one.require_session().unwrap().session;
         end_session(&by, ada, first).await.unwrap();
-        refused(end_session(&by, ada, first).await, ErrorCode::NotFound);
+        assert!(!end_session(&by, ada, first).await.unwrap().changed, "it has ended");
         refused(end_session(&by, test.user(Role::Client, Status::Active).await, first).await, ErrorCode::NotFound);
         let left: Vec<SessionId> = sessions(&by, ada, &SessionFilter::default(), &page)
             .await
@@ -229,7 +229,11 @@ async fn a_blocked_domain_lets_nobody_new_in() {
         let all = rules::list(&app.by(&support), &RuleFilter::default(), &PageRequest::default()).await.unwrap();
         assert_eq!(all.items, std::slice::from_ref(&made.item));
         assert!(rules::delete(&app.by(&admin), made.item.id).await.unwrap().changed);
-        refused(rules::delete(&app.by(&admin), made.item.id).await, ErrorCode::NotFound);
+        let again = rules::delete(&app.by(&admin), made.item.id).await.unwrap();
+        assert!(!again.changed, "it is taken away");
+        assert_eq!(again.item, Rule { note: None, reports: 0, ..made.item.clone() });
+        refused(rules::delete(&app.by(&support), made.item.id).await, ErrorCode::Forbidden);
+        refused(rules::delete(&app.by(&admin), RuleId(uuid::Uuid::from_u128(7))).await, ErrorCode::NotFound);
         auth::signup(app, &client(), sign_up("new@throwaway.example")).await.unwrap();
         test.close().await;
     }

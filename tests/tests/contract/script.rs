@@ -75,6 +75,10 @@ impl Script {
             if long(&word) {
                 let next = self.names.len();
                 out += self.names.entry(word.clone()).or_insert_with(|| format!("#{next}"));
+            } else if out.ends_with('…') && word.len() == 8 {
+                // The end of an id, by which an error tells people of one name apart.
+                let whole = self.names.iter().find(|(id, _)| id.ends_with(&word));
+                out += whole.map_or("#end", |(_, name)| name);
             } else {
                 out += &word;
             }

@@ -77,4 +77,6 @@ pub async fn webhooks(world: &World, script: &mut Script) {
     script.heard("webhooks_delete dry", &lea.call::<DeleteWebhook>(id, (), dry().into()).await);
     script.heard("webhooks_delete", &lea.call::<DeleteWebhook>(id, (), Change::default().into()).await);
     script.heard("webhooks_delete again", &lea.call::<DeleteWebhook>(id, (), Change::default().into()).await);
+    let none: WebhookId = UNKNOWN.parse().unwrap();
+    script.heard("webhooks_delete none", &lea.call::<DeleteWebhook>(none, (), Change::default().into()).await);
 }

@@ -195,7 +195,11 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
     }
 }
 
-fn server(context: &Context) -> Outcome<Target> {
+/// Returns the server that was chosen.
+///
+/// # Errors
+/// A usage error where a database was.
+pub(super) fn server(context: &Context) -> Outcome<Target> {
     let target = Target::resolve(&context.globals)?;
     if let Way::Database { .. } = target.way {
         return Err(Failure::usage(

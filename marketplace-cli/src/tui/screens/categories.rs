@@ -11,7 +11,7 @@ use marketplace_core::{
     },
     error::Result,
     page::{Page, PageRequest},
-    services::model::{Category, CategoryDetail, MergedCategory, Names, NewCategory, UpdateCategory},
+    services::model::{Category, CategoryDetail, MergedCategory, Names, NewCategory, POSITIONS, UpdateCategory},
     staff::{
         Connection, CreateCategory, EditCategory, ListCategories, MergeCategory, MergeCategoryInput, NewCategoryInput,
         UpdateCategoryInput,
@@ -241,11 +241,12 @@ impl Categories {
         let position = match text(LANGUAGES.len() + 1) {
             "" => None,
             number => {
-                let Ok(number) = number.parse() else {
-                    ctx.refuse(format!("{number}: a position is a number, such as 125"));
+                let Some(position) = number.parse().ok().filter(|position| POSITIONS.contains(position)) else {
+                    let (from, to) = (POSITIONS.start(), POSITIONS.end());
+                    ctx.refuse(format!("{number}: a position is a number from {from} to {to}, such as 125"));
                     return None;
                 };
-                Some(number)
+                Some(position)
             }
         };
         Some((names, parent, position))

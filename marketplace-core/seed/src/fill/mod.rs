@@ -122,9 +122,11 @@ pub async fn begin(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send +
     let rest = rest.with_staff(&past.actors);
     let admin = past.admin.clone();
     past.write(app, plan, now, progress).await?;
-    if let Some(admin) = admin {
-        make_rules(app, &admin).await?;
+    if let Some(admin) = &admin {
+        make_rules(app, admin).await?;
     }
+    let op = admin.map_or_else(|| Operation::system(app), |admin| app.by(&admin));
+    market::webhooks::add(&op, plan.seed, plan.demo).await?;
     finish(app, plan, &summary).await?;
     app.wake();
     Ok((summary, rest))

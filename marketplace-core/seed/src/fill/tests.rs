@@ -10,6 +10,11 @@ use marketplace_core::{
         status::KycStatus,
     },
     records::audit::AuditFilter,
+    reports::{
+        self,
+        model::{ReportFilter, ReportTarget},
+    },
+    services::{self, model::PhotoSize},
     testing::{apps, client, operator},
     users,
 };
@@ -200,6 +205,18 @@ async fn a_demonstration_is_usable_before_all_is_drawn_and_no_case_waits_without
         rest.run(app, 2, &|progress| *come.lock().unwrap() = progress.done).await.unwrap();
         assert_eq!(*come.lock().unwrap(), total);
         assert_eq!((queue().await, files().await), (summary.open, summary.files));
+        let services = ReportFilter { target_kind: Some(ReportTarget::Service), ..ReportFilter::default() };
+        let mut shown = 0;
+        for case in reports::list(&app.by(&operator()), &services, &PageRequest::first(50)).await.unwrap().items {
+            let case = reports::show(&app.by(&operator()), case.id).await.unwrap();
+            let content = case.reports[0].content.clone().unwrap();
+            for photo in &content.photos {
+                let file = services::staff_photo(&app.by(&operator()), photo.id, PhotoSize::Thumb).await.unwrap();
+                assert!(!file.bytes.is_empty());
+                shown += 1;
+            }
+        }
+        assert!(shown > 0, "reported services have photos");
         let mut reader = app.db.read().await.unwrap();
         let claimed = q!(&mut reader.conn() => val i64,
             "SELECT count(*) FROM kyc_attempts WHERE status = 'pending' AND claim_holder IS NOT NULL")

@@ -18,6 +18,7 @@ mod service_text;
 mod trades_home;
 mod trades_other;
 mod transcript;
+pub(crate) mod webhooks;
 mod words;
 
 use std::{

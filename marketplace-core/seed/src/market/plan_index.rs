@@ -27,6 +27,7 @@ pub(super) enum Purpose {
     Favorites,
     Reports,
     Notifications,
+    Webhooks,
 }
 
 pub(super) fn rng(seed: u64, purpose: Purpose, index: u64) -> StdRng {

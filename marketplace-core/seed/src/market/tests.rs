@@ -9,6 +9,7 @@ use marketplace_core::{
     },
     jobs::{self, model::JobStatus, transitions::fold},
     notifications::model::NotificationKind,
+    operations::webhooks,
     platform::db::Conn,
     reports::{
         self,
@@ -17,6 +18,7 @@ use marketplace_core::{
     reviews::model::ReviewStatus,
     services,
     testing::{TestApp, apps, operator},
+    webhooks::model::{DeliveryFilter, DeliveryState, DisabledBecause, WebhookDelivery},
 };
 
 use super::*;
@@ -405,5 +407,41 @@ async fn people_were_notified_of_what_happened_to_them() {
         assert!(most <= 150 && all / people < 12, "{most} at most, {all} for {people}");
         drop(reader);
         test.close().await;
+    }
+}
+
+/// Webhooks with deliveries in each state, of which one failed; only in a demonstration the other is on.
+#[tokio::test]
+async fn webhooks_were_told_of_what_happened() {
+    for plan in plans() {
+        for test in apps().await {
+            seeded(&test, &plan).await;
+            let op = test.app().by(&operator());
+            let page = PageRequest::first(200);
+            let all = webhooks::list(&op, &page).await.unwrap().items;
+            assert!(all.iter().all(|webhook| webhook.url.starts_with("https://hooks.example.org/")), "{all:?}");
+            let (failing, works): (Vec<_>, Vec<_>) =
+                all.iter().partition(|webhook| webhook.disabled_because == Some(DisabledBecause::Failing));
+            assert_eq!((failing.len(), works.len(), works[0].enabled), (1, 1, plan.demo), "{all:?}");
+            for webhook in &all {
+                assert!(webhook.waiting > 0 && webhook.created_at < test.app().now(), "{webhook:?}");
+                let told = webhooks::deliveries(&op, webhook.id, &DeliveryFilter::default(), &page).await.unwrap();
+                for state in DeliveryState::ALL {
+                    assert!(told.items.iter().any(|row| row.state == *state), "{state}: {told:?}");
+                }
+                let waits = |row: &WebhookDelivery| row.state == DeliveryState::Waiting;
+                assert!(told.items.iter().all(|row| row.next_try_at.is_some() == waits(row)), "{told:?}");
+            }
+            let mut reader = test.app().db.read().await.unwrap();
+            none(
+                &mut reader.conn(),
+                "what waits is in a queue, and nothing else",
+                "SELECT count(*) FROM webhook_deliveries d WHERE (d.state = 'waiting') <> \
+                 EXISTS (SELECT 1 FROM webhook_queues q WHERE q.webhook_id = d.webhook_id AND q.subject = d.subject)",
+            )
+            .await;
+            drop(reader);
+            test.close().await;
+        }
     }
 }

@@ -59,6 +59,10 @@ pub(super) struct Attempt {
     /// Since when the claim is held, or was held under which it was decided.
     #[serde(deserialize_with = "json::opt_micros")]
     pub claimed_at: Option<Timestamp>,
+    /// The name of who decided it, where an error may need it.
+    #[sqlx(skip)]
+    #[serde(skip)]
+    pub decider: Option<String>,
 }
 
 /// The lane of the cases that anybody may take.
@@ -150,7 +154,7 @@ impl Attempt {
     pub fn claim(&self, now: Timestamp, viewer: &Principal) -> Option<Claim> {
         let expires_at = self.claim_expires_at.filter(|end| now < *end)?;
         let holder = self.claim_holder.clone()?;
-        let label = self.claim_label.clone().unwrap_or_else(|| holder.to_string());
+        let label = self.claim_label.clone().unwrap_or_else(|| holder.named(None));
         let mine = holder == *viewer;
         Some(Claim { holder, label, mine, fence: self.fence, expires_at })
     }
@@ -352,7 +356,10 @@ impl Attempt {
     /// Returns a conflict that names the decision, or the state if there is no decision.
     fn in_the_way(&self) -> Error {
         match self.decision() {
-            Some(made) => Error::conflict(format!("it is {} already, decided by {}", made.status, made.by), made),
+            Some(made) => {
+                let by = made.by.named(self.decider.as_deref());
+                Error::conflict(format!("it is {} already, decided by {by}", made.status), made)
+            }
             None => Error::conflict(format!("it is {}", self.status), self.state()),
         }
     }
@@ -363,7 +370,7 @@ impl Attempt {
 }
 
 fn held(claim: &Claim) -> Error {
-    Error::conflict(format!("{} is looking at it, until {} at the latest", claim.label, claim.expires_at), claim)
+    Error::conflict(format!("{} is looking at it, until {} at the latest", claim.named(), claim.expires_at), claim)
 }
 
 #[cfg(test)]

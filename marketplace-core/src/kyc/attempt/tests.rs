@@ -44,6 +44,7 @@ fn waiting() -> Attempt {
         escalated_at: None,
         assignee_name: None,
         claimed_at: None,
+        decider: None,
     }
 }
 

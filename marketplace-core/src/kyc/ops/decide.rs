@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Notice, Record, case, lock_account, mail_subject, notify, record,
+    Notice, Record, case, lock_account, lock_attempt, mail_subject, notify, record,
     review::{require_level, set_claim},
     set_standing, tell,
 };
@@ -52,7 +52,7 @@ pub async fn decide(op: &Operation, id: AttemptId, decision: &Decision) -> Resul
         let subject = store::subject(conn, id).await?;
         op.actor().require_other(subject)?;
         let account = lock_account(conn, subject).await?;
-        let mut attempt = store::lock(conn, id).await?;
+        let mut attempt = lock_attempt(&op, conn, id).await?;
         op.check_version(attempt.version)?;
         require_level(&op, &attempt)?;
         let changed = match attempt.deciding(op.now(), &op.actor().principal(), &decision)? {
@@ -196,7 +196,7 @@ pub async fn undo(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
         let subject = store::subject(conn, id).await?;
         op.actor().require_other(subject)?;
         lock_account(conn, subject).await?;
-        let mut attempt = store::lock(conn, id).await?;
+        let mut attempt = lock_attempt(&op, conn, id).await?;
         op.check_version(attempt.version)?;
         let changed = match attempt.undoing(op.now(), &op.actor().principal())? {
             Undoing::Unchanged => false,

@@ -71,6 +71,13 @@ async fn lock_account(conn: &mut Conn<'_>, id: UserId) -> Result<Account> {
     accounts::store::lock(conn, id).await?.ok_or_else(|| Error::not_found(format_args!("user {id}")))
 }
 
+/// Returns one attempt, locked until the end of the transaction, with the name of who decided it, as far as the caller may know it.
+async fn lock_attempt(op: &Operation, conn: &mut Conn<'_>, id: AttemptId) -> Result<Attempt> {
+    let mut attempt = store::lock(conn, id).await?;
+    attempt.decider = accounts::colleague(op, conn, attempt.decided_by.as_ref()).await?;
+    Ok(attempt)
+}
+
 /// Stores the state of an account's identity check, and updates the search index.
 async fn set_standing(conn: &mut Conn<'_>, user: UserId, kyc: UserKyc, now: Timestamp) -> Result<()> {
     store::set_user(conn, user, kyc, now).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Record, case, record};
+use super::{Record, case, lock_attempt, record};
 use crate::{
     accounts,
     app::App,
@@ -239,7 +239,7 @@ pub async fn claim(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
     op.actor().require(Permission::KycWrite)?;
 
     op.write(unit!(|op, conn| {
-        let attempt = store::lock(conn, id).await?;
+        let attempt = lock_attempt(&op, conn, id).await?;
         op.actor().require_other(attempt.user_id)?;
         op.check_version(attempt.version)?;
         require_level(&op, &attempt)?;

@@ -1,6 +1,6 @@
 //! What reviewers do with a case before its decision: skip, set aside, assign, escalate.
 
-use super::{Record, case, record, review::require_level};
+use super::{Record, case, lock_attempt, record, review::require_level};
 use crate::{
     accounts::{self, model::Status},
     base::{
@@ -42,7 +42,7 @@ pub async fn triage(op: &Operation, id: AttemptId, what: Triage) -> Result<Chang
             Triage::Assign { to: Some(to) } => Some(require_reviewer(conn, to).await?),
             _ => None,
         };
-        let mut attempt = store::lock(conn, id).await?;
+        let mut attempt = lock_attempt(&op, conn, id).await?;
         op.actor().require_other(attempt.user_id)?;
         op.check_version(attempt.version)?;
         require_level(&op, &attempt)?;

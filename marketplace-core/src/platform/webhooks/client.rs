@@ -43,8 +43,22 @@ pub(crate) struct SystemLookup;
 
 impl Lookup for SystemLookup {
     fn lookup(&self, name: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
-        async move { Ok(tokio::net::lookup_host((name, 0)).await?.map(|found| found.ip()).collect()) }.boxed()
+        async move {
+            if is_reserved(&name) {
+                return Err(io::Error::new(io::ErrorKind::NotFound, "it is reserved for examples"));
+            }
+            Ok(tokio::net::lookup_host((name, 0)).await?.map(|found| found.ip()).collect())
+        }
+        .boxed()
     }
+}
+
+/// Returns whether a name is reserved for examples (RFC 2606), as those of a demonstration are: it is not even looked up.
+fn is_reserved(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    ["example", "invalid", "example.com", "example.net", "example.org"]
+        .iter()
+        .any(|reserved| name.strip_suffix(reserved).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
 }
 
 /// Finds the addresses of a name, and returns those that are allowed.
@@ -195,6 +209,17 @@ mod tests {
     };
 
     use super::*;
+
+    #[tokio::test]
+    async fn names_for_examples_are_not_looked_up() {
+        for name in ["hooks.example.org", "example.com", "Hooks.Example.NET.", "a.example", "x.invalid"] {
+            let error = SystemLookup.lookup(name.to_owned()).await.unwrap_err();
+            assert_eq!(error.to_string(), "it is reserved for examples", "{name}");
+        }
+        for name in ["localhost", "myexample.org", "example.org.evil.test", "examples"] {
+            assert!(!is_reserved(name), "{name}");
+        }
+    }
 
     /// A resolver that says something else each time.
     #[derive(Debug)]

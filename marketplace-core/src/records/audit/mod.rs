@@ -36,6 +36,8 @@ use crate::{
 
 /// Rows that one call of [`verify`] checks at most.
 pub const VERIFY_LIMIT: i64 = 10_000;
+/// Rows that are read at a time to find an earlier one.
+const EARLIER: i64 = 100;
 
 /// Appends a row: on SQLite at once; on PostgreSQL it is written with the change and sealed after the commit, before
 /// [`Operation::write`] returns (see `sealing.rs`). Either way sequence numbers have no gaps, and every row has one
@@ -185,6 +187,30 @@ pub async fn list(op: &Operation, filter: &AuditFilter, page: &PageRequest) -> R
         return Err(Error::not_found(format_args!("actor on the log: {actor}")));
     }
     Ok(Page::of_list("audit", rows, limit, |row| SeqCursor(row.seq)).map(AuditRow::from))
+}
+
+/// Returns the newest row that an action left about a target, of those whose metadata fit: where nothing else is left of what was
+/// done, whoever asks for it again is told by this that it is done.
+///
+/// # Errors
+/// Errors of the database.
+pub(crate) async fn earlier(
+    op: &Operation,
+    action: AuditAction,
+    target: impl ToString,
+    fits: impl Fn(&serde_json::Value) -> bool,
+) -> Result<Option<AuditRow>> {
+    sealing::catch_up(op).await;
+    let filter = AuditFilter { actor: None, action: Some(action.as_str().into()), target: Some(target.to_string()) };
+    let (mut before, mut reader) = (i64::MAX, op.db.read().await?);
+    loop {
+        let rows = store::page(&mut reader.conn(), &filter, before, EARLIER).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        before = last.seq;
+        if let Some(row) = rows.into_iter().map(AuditRow::from).find(|row| fits(&row.metadata)) {
+            return Ok(Some(row));
+        }
+    }
 }
 
 /// Returns the number of the newest row; 0 when there is none, or its record is gone.

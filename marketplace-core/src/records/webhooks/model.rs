@@ -64,6 +64,19 @@ text_enum! {
     }
 }
 
+impl WebhookKind {
+    /// The names of what a webhook can be asked to be told of: all but the test, which every webhook gets.
+    pub const ASKED_FOR: &[&str] = match Self::NAMES.split_last() {
+        Some((_, others)) => others,
+        None => &[],
+    };
+
+    /// Returns whether a webhook can be asked to be told of it.
+    pub fn is_asked_for(self) -> bool {
+        self != Self::Test
+    }
+}
+
 text_enum! {
     /// Why nothing is sent to a webhook.
     pub enum DisabledBecause {
@@ -162,7 +175,7 @@ pub struct UpdateWebhook {
 
 /// Returns what a webhook is told of, each once.
 pub(crate) fn check_kinds(kinds: &[WebhookKind]) -> Result<Vec<WebhookKind>, FieldError> {
-    let mut kinds: Vec<WebhookKind> = kinds.iter().copied().filter(|kind| *kind != WebhookKind::Test).collect();
+    let mut kinds: Vec<WebhookKind> = kinds.iter().copied().filter(|kind| kind.is_asked_for()).collect();
     kinds.sort_unstable();
     kinds.dedup();
     if kinds.is_empty() {
@@ -304,6 +317,16 @@ mod tests {
         let ours = secret.sign(id, 1_614_265_330, r#"{"test": 2432232314}"#);
         assert_eq!(ours, theirs.sign(&id.to_string(), 1_614_265_330, br#"{"test": 2432232314}"#).unwrap());
         assert!(!format!("{secret:?}").contains("MfKQ"));
+    }
+
+    #[test]
+    fn what_can_be_asked_for_is_what_is_accepted() {
+        let asked: Vec<&str> =
+            WebhookKind::ALL.iter().filter(|kind| kind.is_asked_for()).map(|kind| kind.as_str()).collect();
+        assert_eq!(asked, WebhookKind::ASKED_FOR);
+        for kind in WebhookKind::ALL {
+            assert_eq!(check_kinds(&[*kind]).is_ok(), kind.is_asked_for(), "{kind}");
+        }
     }
 
     #[test]

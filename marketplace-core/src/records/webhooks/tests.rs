@@ -492,6 +492,11 @@ async fn only_admins_manage_webhooks_and_secrets_are_shown_once() {
         assert!(ops::update(&op, made.id, edit.clone()).await.unwrap().changed);
         assert!(!ops::update(&op, made.id, edit).await.unwrap().changed);
         assert!(ops::delete(&op, made.id).await.unwrap().changed);
+        let again = ops::delete(&op, made.id).await.unwrap();
+        assert!(!again.changed, "it is deleted");
+        assert_eq!((again.item.url.as_str(), &again.item.kinds), ("https://example.org", &made.kinds));
+        let none = ops::delete(&op, WebhookId(uuid::Uuid::from_u128(7))).await.unwrap_err();
+        assert_eq!(none.code(), ErrorCode::NotFound);
         assert_eq!(ops::show(&op, made.id).await.unwrap_err().code(), ErrorCode::NotFound);
         let filter = AuditFilter { target: Some(made.id.to_string()), ..AuditFilter::default() };
         let rows = audit::list(&op, &filter, &PageRequest::default()).await.unwrap().items;

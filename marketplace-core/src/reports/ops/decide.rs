@@ -1,6 +1,6 @@
 //! Decisions about reports and about appeals, and undoing the former.
 
-use super::{Notice, Record, actions, mail_subject, notify, record, require_handler, tell_webhooks, view};
+use super::{Notice, Record, actions, lock_case, mail_subject, notify, record, require_handler, tell_webhooks, view};
 use crate::{
     auth::OneTime,
     base::{
@@ -57,7 +57,7 @@ pub async fn decide(op: &Operation, id: CaseId, decision: &Deciding) -> Result<C
         .write(unit!(|op, conn| {
             let about = store::get(conn, id).await?;
             actions::lock(conn, &about, decision.verdict.actions()).await?;
-            let case = store::lock(conn, id).await?;
+            let case = lock_case(&op, conn, id).await?;
             let outcome = case.deciding(op.now(), &op.actor().principal(), &decision);
             if matches!(outcome, Ok(Outcome::Unchanged)) {
                 return Ok(Changed { changed: false, item: view(&op, conn, id).await? });
@@ -157,7 +157,7 @@ pub async fn undo(op: &Operation, id: CaseId) -> Result<Changed<ReportCase>> {
             let about = store::get(conn, id).await?;
             let done: Vec<ReportAction> = about.actions().into_iter().map(|taken| taken.action).collect();
             actions::lock(conn, &about, &done).await?;
-            let case = store::lock(conn, id).await?;
+            let case = lock_case(&op, conn, id).await?;
             require_handler(&op, conn, &case).await?;
             expected.check_version(case.version)?;
             let changed = case.undoing(op.now(), &op.actor().principal())?;
@@ -247,7 +247,7 @@ pub async fn decide_appeal(op: &Operation, id: CaseId, verdict: &AppealVerdict) 
             let about = store::get(conn, id).await?;
             let done: Vec<ReportAction> = about.actions().into_iter().map(|taken| taken.action).collect();
             actions::lock(conn, &about, &done).await?;
-            let case = store::lock(conn, id).await?;
+            let case = lock_case(&op, conn, id).await?;
             let outcome = case.deciding_appeal(op.now(), &op.actor().principal(), &verdict);
             if matches!(outcome, Ok(Outcome::Unchanged)) {
                 return Ok(Changed { changed: false, item: view(&op, conn, id).await? });

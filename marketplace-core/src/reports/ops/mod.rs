@@ -91,6 +91,13 @@ async fn account(conn: &mut Conn<'_>, id: UserId) -> Result<Account> {
     accounts::store::get(conn, id).await?.ok_or_else(|| Error::not_found(format_args!("user {id}")))
 }
 
+/// Returns one case, locked until the end of the transaction, with the name of who decided it, as far as the caller may know it.
+async fn lock_case(op: &Operation, conn: &mut Conn<'_>, id: CaseId) -> Result<Case> {
+    let mut case = store::lock(conn, id).await?;
+    case.decider = accounts::colleague(op, conn, case.decided_last()).await?;
+    Ok(case)
+}
+
 /// Checks that the caller may handle a case: they are neither whom it is about nor one of those who reported, not who decided
 /// what is appealed against, and an admin once it was escalated.
 async fn require_handler(op: &Operation, conn: &mut Conn<'_>, case: &Case) -> Result<()> {

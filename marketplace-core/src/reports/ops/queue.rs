@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{NEWEST, Record, account, record, require_handler, view};
+use super::{NEWEST, Record, account, lock_case, record, require_handler, view};
 use crate::{
     accounts::model::Status,
     app::App,
@@ -180,7 +180,7 @@ pub async fn claim(op: &Operation, id: CaseId) -> Result<Changed<ReportCase>> {
 
 /// Locks a case that the caller may handle and that is at the version that they expect.
 async fn locked(op: &Operation, conn: &mut Conn<'_>, id: CaseId) -> Result<Case> {
-    let case = store::lock(conn, id).await?;
+    let case = lock_case(op, conn, id).await?;
     require_handler(op, conn, &case).await?;
     op.check_version(case.version)?;
     Ok(case)

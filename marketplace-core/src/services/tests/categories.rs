@@ -144,6 +144,7 @@ async fn a_category_is_merged_into_another_one() {
         assert_eq!((active, merged_into, moving, version), (false, Some(Category::Photography), false, 3));
         assert!(!merge(&admin, drones, Category::Photography, plain()).await.unwrap().changed, "the same again");
         refused(merge(&admin, drones, Category::Pets, plain()).await, ErrorCode::Conflict);
+        refused(merge(&admin, drones, drones, plain()).await, ErrorCode::Conflict);
         let parts = staff_categories(&app.by(&admin)).await.unwrap().items;
         assert_eq!(parts.iter().find(|part| part.key == kites).unwrap().parent, Some(Category::Photography));
         let moved = get(app, flights.id).await.unwrap();

@@ -119,6 +119,10 @@ async fn what_was_reported_stays_for_staff_until_the_worker_is_erased() {
         refused(remove(&client, photos[1].id), ErrorCode::Forbidden).await;
         refused(remove(&staff, photos[0].id), ErrorCode::NotFound).await;
         assert!(remove(&staff, photos[1].id).await.unwrap().item.photos.is_empty());
+        let again = remove(&staff, photos[1].id).await.unwrap();
+        assert!(!again.changed && again.item.photos.is_empty(), "staff removed it");
+        refused(remove(&client, photos[1].id), ErrorCode::Forbidden).await;
+        refused(remove(&staff, PhotoId(uuid::Uuid::from_u128(7))), ErrorCode::NotFound).await;
         assert_eq!(test.mails().await.iter().filter(|mail| mail.template == Template::PhotoRemoved).count(), 1);
         let mut page = reports::list(&app.by(&staff), &reports::model::ReportFilter::default(), &PageRequest::first(1))
             .await

@@ -162,7 +162,7 @@ impl Detailed for Webhook {
 
 /// Returns what a webhook can be told of.
 fn offered() -> Vec<WebhookKind> {
-    WebhookKind::ALL.iter().copied().filter(|kind| *kind != WebhookKind::Test).collect()
+    WebhookKind::ALL.iter().copied().filter(|kind| kind.is_asked_for()).collect()
 }
 
 /// The intent of a form.

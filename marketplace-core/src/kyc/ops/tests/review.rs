@@ -262,3 +262,32 @@ async fn lists_page_through_the_queue_and_the_decisions() {
         test.close().await;
     }
 }
+
+/// Whoever was faster is named by their name, with as much of their id as tells them from others of that name.
+#[tokio::test]
+async fn an_error_names_a_colleague() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let (lea, sam) = (test.actor(Role::Support).await, test.actor(Role::Support).await);
+        let lea_is = |lea: &Actor| {
+            let id = lea.user_id().unwrap().to_string();
+            format!("{} (…{})", lea.label(), &id[id.len() - 8..])
+        };
+        let (_, id) = waiting(&test).await;
+        kyc::claim(&app.by(&lea), id).await.unwrap();
+        let said = kyc::claim(&app.by(&sam), id).await.unwrap_err().to_string();
+        assert!(said.starts_with(&format!("{} is looking at it", lea_is(&lea))), "{said}");
+        decide(&test, &lea, id, DecisionKind::Approve).await.unwrap();
+        for error in [
+            kyc::claim(&app.by(&sam), id).await.unwrap_err(),
+            decide(&test, &sam, id, DecisionKind::Reject).await.unwrap_err(),
+        ] {
+            assert_eq!(error.to_string(), format!("it is approved already, decided by {}", lea_is(&lea)));
+        }
+        let (_, id) = waiting(&test).await;
+        decide(&test, &operator(), id, DecisionKind::Approve).await.unwrap();
+        let said = kyc::claim(&app.by(&sam), id).await.unwrap_err().to_string();
+        assert_eq!(said, "it is approved already, decided by tester@localhost");
+        test.close().await;
+    }
+}

@@ -101,3 +101,37 @@ async fn no_case_is_decided_twice_and_none_is_lost() {
         test.close().await;
     }
 }
+
+/// Whoever was faster is named by their name; of an appeal, who decided about it.
+#[tokio::test]
+async fn an_error_names_a_colleague() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let trade = test.marketplace().await;
+        let named = |who: &Actor| {
+            let id = who.user_id().unwrap().to_string();
+            format!("{} (…{})", who.label(), &id[id.len() - 8..])
+        };
+        let [lea, sam, kim] =
+            [test.actor(Role::Support).await, test.actor(Role::Support).await, test.actor(Role::Admin).await];
+        file(&test, &trade.client, ReportTarget::Thread, trade.thread.0).await.unwrap();
+        let id = waiting(&test).await;
+        reports::claim(&app.by(&lea), id).await.unwrap();
+        let said = reports::claim(&app.by(&sam), id).await.unwrap_err().to_string();
+        assert!(said.starts_with(&format!("{} is looking at it", named(&lea))), "{said}");
+        reports::decide(&app.by(&lea), id, &resolve(&[ReportAction::CloseThread], None)).await.unwrap();
+        for said in [
+            reports::claim(&app.by(&sam), id).await.unwrap_err(),
+            reports::decide(&app.by(&sam), id, &dismiss(None)).await.unwrap_err(),
+        ] {
+            assert_eq!(said.to_string(), format!("it is resolved already, decided by {}", named(&lea)));
+        }
+        test.advance(crate::kyc::model::UNDO);
+        reports::appeal(&app.by(&trade.worker), id, &NewAppeal { text: "It was not me.".into() }).await.unwrap();
+        let verdict = AppealVerdict { fence: None, reverse: false, comment: None };
+        reports::decide_appeal(&app.by(&kim), id, &verdict).await.unwrap();
+        let said = reports::claim(&app.by(&sam), id).await.unwrap_err().to_string();
+        assert_eq!(said, format!("it is upheld already, decided by {}", named(&kim)));
+        test.close().await;
+    }
+}
