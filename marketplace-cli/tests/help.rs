@@ -66,6 +66,7 @@ fn every_noun_and_verb_of_the_contract_is_there() {
         ("audit", "list show verify tail"),
         ("tokens", "create list revoke"),
         ("db", "migrate status backup restore seed copy"),
+        ("files", "copy"),
         ("auth", "login logout whoami sessions revoke-session revoke-all totp"),
         ("profile", "add use list remove"),
     ] {

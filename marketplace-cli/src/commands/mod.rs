@@ -13,6 +13,7 @@ pub mod config;
 pub mod db;
 pub mod demo;
 pub mod doctor;
+pub mod files;
 pub mod jobs;
 pub mod kyc;
 pub mod mail;
@@ -133,6 +134,9 @@ pub enum Noun {
     /// The database: migrate, back up, fill, move
     #[command(subcommand, after_help = "Example:\n  marketplace db status")]
     Db(db::Verb),
+    /// Stored files: copy them to another place
+    #[command(subcommand, after_help = "Example:\n  marketplace files copy /srv/market/files s3://market/files")]
+    Files(files::Verb),
     /// Log in to a server
     #[command(subcommand, after_help = "Example:\n  marketplace auth login --api https://market.example.org")]
     Auth(auth::Verb),
@@ -188,7 +192,7 @@ pub enum Noun {
 impl Noun {
     /// Returns whether the command draws, or does enough at once to benefit from more than one thread.
     pub fn is_heavy(&self) -> bool {
-        matches!(self, Self::Demo(_) | Self::Tui(_) | Self::Db(_))
+        matches!(self, Self::Demo(_) | Self::Tui(_) | Self::Db(_) | Self::Files(_))
     }
 }
 
@@ -247,6 +251,7 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Mail(verb) => mail::run(verb, context).await,
         Noun::Stats(numbers) => stats::run(numbers, context).await,
         Noun::Db(verb) => db::run(verb, context).await,
+        Noun::Files(verb) => files::run(verb, context).await,
         Noun::Auth(verb) => auth::run(verb, context).await,
         Noun::Profile(verb) => profile::run(verb, context),
         Noun::Config(config::Verb::View) => config::view(context),

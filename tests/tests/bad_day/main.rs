@@ -5,6 +5,7 @@
 mod audit;
 mod bystanders;
 mod clients;
+mod copying;
 mod disk;
 mod doctor;
 mod due;
