@@ -10,3 +10,4 @@ mod open;
 mod operator;
 pub mod signing_keys;
 pub mod webhooks;
+pub mod whole;
