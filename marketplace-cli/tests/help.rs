@@ -75,7 +75,7 @@ fn every_noun_and_verb_of_the_contract_is_there() {
             assert!(there.contains(&path), "{path}");
         }
     }
-    for noun in ["stats", "api", "demo", "tui", "doctor", "completions", "man"] {
+    for noun in ["stats", "backup", "restore", "api", "demo", "tui", "doctor", "completions", "man"] {
         assert!(there.contains(&format!("marketplace {noun}")), "{noun}");
     }
 }

@@ -246,4 +246,16 @@ async fn a_move_loses_no_upload_and_brings_nobody_back() {
     let profile = jon.get("/v1/me/client-profile").await.ok();
     let picture = format!("/v1/pictures/{}", profile["picture"]["id"].as_str().unwrap());
     assert!(jon.get(&picture).await.status.is_success());
+    // A backup of a server whose files are in a bucket, and back into another.
+    let backup = server.scratch().join("monday").display().to_string();
+    let cli = Cli::direct(&server);
+    cli.run(&["backup", &backup]).await.ok();
+    server.stop().await;
+    for (name, _) in bucket.objects() {
+        bucket.set(&name, None);
+    }
+    cli.run(&["restore", &backup, "--yes"]).await.ok();
+    assert_eq!(bucket.len(), 2);
+    server.run().await;
+    assert!(server.still(&jon).get(&picture).await.status.is_success());
 }

@@ -8,6 +8,7 @@ mod clients;
 mod copying;
 mod disk;
 mod doctor;
+mod drill;
 mod due;
 mod files;
 mod hostile;
