@@ -66,6 +66,7 @@ fn every_noun_and_verb_of_the_contract_is_there() {
         ("audit", "list show verify tail"),
         ("tokens", "create list revoke"),
         ("db", "migrate status backup restore seed copy"),
+        ("files", "copy"),
         ("auth", "login logout whoami sessions revoke-session revoke-all totp"),
         ("profile", "add use list remove"),
     ] {
@@ -74,7 +75,7 @@ fn every_noun_and_verb_of_the_contract_is_there() {
             assert!(there.contains(&path), "{path}");
         }
     }
-    for noun in ["stats", "api", "demo", "tui", "doctor", "completions", "man"] {
+    for noun in ["stats", "backup", "restore", "api", "demo", "tui", "doctor", "completions", "man"] {
         assert!(there.contains(&format!("marketplace {noun}")), "{noun}");
     }
 }

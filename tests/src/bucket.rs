@@ -1,8 +1,11 @@
 //! A bucket as S3 has them, as far as files are put, read, deleted and listed; and one that can hang.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use axum::{
@@ -20,10 +23,29 @@ pub struct Bucket {
     port: u16,
     is_well: watch::Sender<bool>,
     objects: Objects,
+    faults: Arc<Faults>,
     task: JoinHandle<()>,
 }
 
-type Objects = Arc<Mutex<HashMap<String, bytes::Bytes>>>;
+type Objects = Arc<Mutex<BTreeMap<String, bytes::Bytes>>>;
+
+/// Number of objects in one page of a list.
+const PAGE: usize = 100;
+
+/// Which requests fail.
+#[derive(Debug, Default)]
+struct Faults {
+    requests: AtomicU64,
+    /// Every how many requests one fails; 0 for none.
+    every: AtomicU64,
+}
+
+impl Faults {
+    fn is_next(&self) -> bool {
+        let every = self.every.load(Ordering::Relaxed);
+        (self.requests.fetch_add(1, Ordering::Relaxed) + 1).checked_rem(every) == Some(0)
+    }
+}
 
 impl Bucket {
     /// Starts an empty one on a free port.
@@ -32,9 +54,10 @@ impl Bucket {
         let port = listener.local_addr().unwrap().port();
         let (is_well, well) = watch::channel(true);
         let objects = Objects::default();
-        let router = Router::new().fallback(serve).with_state((well, Arc::clone(&objects)));
+        let faults = Arc::<Faults>::default();
+        let router = Router::new().fallback(serve).with_state((well, Arc::clone(&objects), Arc::clone(&faults)));
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { port, is_well, objects, task }
+        Self { port, is_well, objects, faults, task }
     }
 
     /// Accepts connections and requests from now on, without responding.
@@ -45,6 +68,26 @@ impl Bucket {
     /// Resumes responding, also to requests that arrived meanwhile.
     pub fn go_on(&self) {
         self.is_well.send_replace(true);
+    }
+
+    /// Fails one of every so many requests from now on; none with 0.
+    pub fn fail_every(&self, requests: u64) {
+        self.faults.every.store(requests, Ordering::Relaxed);
+    }
+
+    /// Returns the names of all objects, in order, with their bytes.
+    pub fn objects(&self) -> Vec<(String, bytes::Bytes)> {
+        let objects = lock(&self.objects);
+        objects.iter().map(|(key, bytes)| (key.trim_start_matches("/bucket/").to_owned(), bytes.clone())).collect()
+    }
+
+    /// Puts an object, or removes it.
+    pub fn set(&self, key: &str, bytes: Option<bytes::Bytes>) {
+        let (key, mut objects) = (format!("/bucket/{key}"), lock(&self.objects));
+        match bytes {
+            Some(bytes) => drop(objects.insert(key, bytes)),
+            None => drop(objects.remove(&key)),
+        }
     }
 
     /// Returns how many objects there are.
@@ -78,14 +121,46 @@ impl Drop for Bucket {
     }
 }
 
-fn lock(objects: &Objects) -> std::sync::MutexGuard<'_, HashMap<String, bytes::Bytes>> {
+fn lock(objects: &Objects) -> std::sync::MutexGuard<'_, BTreeMap<String, bytes::Bytes>> {
     objects.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn serve(State((mut well, objects)): State<(watch::Receiver<bool>, Objects)>, request: Request) -> Response {
+/// Returns one page of the objects below a prefix, as `ListObjectsV2` has them.
+fn page(objects: &Objects, query: &str) -> String {
+    let parameters: BTreeMap<String, String> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let prefix = parameters.get("prefix").map_or("", String::as_str);
+    let after = parameters.get("continuation-token").map_or("", String::as_str);
+    let objects = lock(objects);
+    let below = objects.iter().filter_map(|(key, bytes)| Some((key.strip_prefix("/bucket/")?, bytes.len())));
+    let mut found = below.filter(|(key, _)| key.starts_with(prefix) && *key > after);
+    let mut items = String::new();
+    let mut last = "";
+    for (key, size) in found.by_ref().take(PAGE) {
+        last = key;
+        items.extend([
+            "<Contents><Key>",
+            key,
+            "</Key><LastModified>2027-01-15T08:00:00.000Z</LastModified><ETag>x</ETag><Size>",
+            &size.to_string(),
+            "</Size></Contents>",
+        ]);
+    }
+    let next = match found.next() {
+        Some(_) => format!("<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>"),
+        None => "<IsTruncated>false</IsTruncated>".to_owned(),
+    };
+    format!("<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{next}{items}</ListBucketResult>")
+}
+
+type Served = (watch::Receiver<bool>, Objects, Arc<Faults>);
+
+async fn serve(State((mut well, objects, faults)): State<Served>, request: Request) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap_or_default();
     let _ = well.wait_for(|well| *well).await;
+    if faults.is_next() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let found = || Response::builder().header("etag", "\"x\"").header("last-modified", "Fri, 15 Jan 2027 08:00:00 GMT");
     let key = uri.path().to_owned();
     let answer = match method {
@@ -102,17 +177,17 @@ async fn serve(State((mut well, objects)): State<(watch::Receiver<bool>, Objects
                 lock(&objects).remove(&format!("/bucket/{key}"));
                 gone.extend(["<Deleted><Key>", key, "</Key></Deleted>"]);
             }
-            let result = format!("<DeleteResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{gone}</DeleteResult>");
+            let result =
+                format!("<DeleteResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{gone}</DeleteResult>");
             Response::builder().body(result.into())
         }
         Method::DELETE => {
             lock(&objects).remove(&key);
             Response::builder().status(StatusCode::NO_CONTENT).body(Body::empty())
         }
-        _ if uri.query().is_some_and(|query| query.contains("list-type")) => Response::builder().body(
-            "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsTruncated>false</IsTruncated></ListBucketResult>"
-                .into(),
-        ),
+        _ if uri.query().is_some_and(|query| query.contains("list-type")) => {
+            Response::builder().body(page(&objects, uri.query().unwrap_or_default()).into())
+        }
         _ => match lock(&objects).get(&key).cloned() {
             Some(bytes) => {
                 let found = found().header("content-length", bytes.len());

@@ -13,6 +13,7 @@ pub mod config;
 pub mod db;
 pub mod demo;
 pub mod doctor;
+pub mod files;
 pub mod jobs;
 pub mod kyc;
 pub mod mail;
@@ -33,6 +34,7 @@ pub mod tokens;
 pub mod tui;
 pub mod users;
 pub mod webhooks;
+pub mod whole;
 
 use clap::{Command, CommandFactory, Parser, Subcommand};
 
@@ -133,6 +135,19 @@ pub enum Noun {
     /// The database: migrate, back up, fill, move
     #[command(subcommand, after_help = "Example:\n  marketplace db status")]
     Db(db::Verb),
+    /// Stored files: copy them to another place
+    #[command(subcommand, after_help = "Example:\n  marketplace files copy /srv/market/files s3://market/files")]
+    Files(files::Verb),
+    /// Back up database, files and keys into one folder, while the server runs
+    #[command(
+        after_help = "The folder has this name only once it is whole. It holds the keys: keep it encrypted, where few can read it.\n\n\
+        Examples:\n  marketplace backup /backup/market-2026-03-02\n  sha256sum --check files.sha256    # in the folder"
+    )]
+    Backup(whole::BackupArgs),
+    /// Put a backup of everything in the place of database, files and keys; what was there is kept
+    #[command(after_help = "All of it is verified before anything is touched. Stop the server first.\n\n\
+        Examples:\n  marketplace restore /backup/market-2026-03-02 --dry-run\n  marketplace restore /backup/market-2026-03-02 --yes")]
+    Restore(whole::RestoreArgs),
     /// Log in to a server
     #[command(subcommand, after_help = "Example:\n  marketplace auth login --api https://market.example.org")]
     Auth(auth::Verb),
@@ -188,7 +203,7 @@ pub enum Noun {
 impl Noun {
     /// Returns whether the command draws, or does enough at once to benefit from more than one thread.
     pub fn is_heavy(&self) -> bool {
-        matches!(self, Self::Demo(_) | Self::Tui(_) | Self::Db(_))
+        matches!(self, Self::Demo(_) | Self::Tui(_) | Self::Db(_) | Self::Files(_) | Self::Backup(_) | Self::Restore(_))
     }
 }
 
@@ -247,6 +262,9 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Mail(verb) => mail::run(verb, context).await,
         Noun::Stats(numbers) => stats::run(numbers, context).await,
         Noun::Db(verb) => db::run(verb, context).await,
+        Noun::Files(verb) => files::run(verb, context).await,
+        Noun::Backup(args) => whole::back_up(args, context).await,
+        Noun::Restore(args) => whole::restore(args, context).await,
         Noun::Auth(verb) => auth::run(verb, context).await,
         Noun::Profile(verb) => profile::run(verb, context),
         Noun::Config(config::Verb::View) => config::view(context),

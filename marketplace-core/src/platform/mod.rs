@@ -6,6 +6,7 @@ pub mod db;
 pub mod access_token;
 pub(crate) mod cluster;
 pub mod config;
+pub(crate) mod draft_folder;
 pub mod files;
 pub mod folders;
 pub mod health;

@@ -5,8 +5,10 @@
 mod audit;
 mod bystanders;
 mod clients;
+mod copying;
 mod disk;
 mod doctor;
+mod drill;
 mod due;
 mod files;
 mod hostile;

@@ -5,6 +5,7 @@
 //! in the database and not in the backup: keep copies of `keys_dir` and of the file store with it, otherwise the
 //! database cannot be opened after a restore. Backups and restores are both recorded in the audit log.
 
+pub(super) mod named;
 mod postgres;
 mod restored;
 
@@ -20,14 +21,14 @@ use std::{
 };
 
 use serde::Serialize;
-use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
     actor::Actor,
     base::error::{Error, Result},
     operations::operator::{name_of, open_keys, record},
     platform::{
-        config::Config,
+        config::{Config, Secret},
         db::{Db, DbError, schema, sqlite_options},
         new_file::NewFile,
         sqlite_url::{Mode, SqliteUrl, file_name},
@@ -56,30 +57,40 @@ pub struct BackedUp {
 /// cannot be used.
 pub async fn backup(config: &Config, to: &Path, actor: &Actor) -> Result<BackedUp> {
     let new = NewFile::create(to)?;
-    let url = config.database_url();
-    let at = SqliteUrl::parse(url.expose())?;
-    if let Some(at) = &at {
-        require_file(&at.path)?;
-    }
-    let recorded = record_backup(config, to, actor).await?;
-    match &at {
-        Some(at) => vacuum_into(at, new.draft()).await?,
-        None => postgres::dump(url.expose(), new.draft()).await?,
-    }
+    require_database(config)?;
+    let recorded = record_backup(config, &name_of(to), actor).await?;
+    write(config, new.draft()).await?;
     let bytes = new.finish()?;
     Ok(BackedUp { path: to.to_owned(), bytes, recorded })
 }
 
-/// Records the backup in the audit log. A database with another schema than the program's can be backed up, for
+/// Checks that there is a database, as far as that can be seen without opening it.
+pub(super) fn require_database(config: &Config) -> Result<()> {
+    match SqliteUrl::parse(config.database_url().expose())? {
+        Some(at) => require_file(&at.path),
+        None => Ok(()),
+    }
+}
+
+/// Writes one consistent snapshot of the configured database into an empty file that exists.
+pub(super) async fn write(config: &Config, to: &Path) -> Result<()> {
+    let url = config.database_url();
+    match &SqliteUrl::parse(url.expose())? {
+        Some(at) => vacuum_into(at, to).await,
+        None => postgres::dump(url.expose(), to).await,
+    }
+}
+
+/// Records the backup `name` in the audit log. A database with another schema than the program's can be backed up, for
 /// example before an update, but not written to; then this returns `false`.
-async fn record_backup(config: &Config, to: &Path, actor: &Actor) -> Result<bool> {
+pub(super) async fn record_backup(config: &Config, name: &str, actor: &Actor) -> Result<bool> {
     let db = Db::open(config.database_url().expose(), crate::platform::db::OpenOptions::for_one()).await?;
     let recorded = async {
         if db.is_kept() || !db.schema_state().await?.is_current() {
             return Ok(false);
         }
         let keys = open_keys(&db, &config.keys_dir(), Adopt::Unknown).await?;
-        record(&db, &keys, actor, AuditAction::DbBackup, serde_json::json!({ "file": name_of(to) })).await?;
+        record(&db, &keys, actor, AuditAction::DbBackup, serde_json::json!({ "file": name })).await?;
         Ok(true)
     };
     let recorded = recorded.await;
@@ -101,29 +112,116 @@ async fn record_backup(config: &Config, to: &Path, actor: &Actor) -> Result<bool
 /// or a database of another program; `unavailable` when the backup is of a newer program, was written with other keys than those in `keys_dir`,
 /// or something cannot be used.
 pub async fn restore(config: &Config, from: &Path, force: bool, actor: &Actor) -> Result<Restored> {
+    let mut prepared = prepare(config, from, &name_of(from), force, actor).await?;
+    prepared.replace().await?;
+    prepared.finish(config).await
+}
+
+/// A restore of which everything was checked, and nothing was changed that anybody uses.
+pub(super) struct Prepared {
+    from: PathBuf,
+    /// What the audit log calls the backup.
+    name: String,
+    schema: i64,
+    force: bool,
+    actor: Actor,
+    to: Target,
+}
+
+enum Target {
+    /// The restored database, beside its place. It is up to date, and its audit log records the restore.
+    Sqlite { draft: Option<Draft>, target: PathBuf, kept: Option<PathBuf> },
+    /// Also the last row of the audit log of the database that was replaced, once it was.
+    Postgres { url: Secret, conn: Option<PgConnection>, replaced: Option<String> },
+}
+
+/// Checks a backup, the keys in `keys_dir` and the place for it; `name` is what the audit log calls the backup.
+///
+/// # Errors
+/// Those of [`restore`].
+pub(super) async fn prepare(config: &Config, from: &Path, name: &str, force: bool, actor: &Actor) -> Result<Prepared> {
     if !from.try_exists().map_err(|error| unusable(from, error))? {
         return Err(Error::not_found(format_args!("backup {}", from.display())));
     }
     let url = config.database_url();
-    if let Some(at) = SqliteUrl::parse(url.expose())? {
-        if at.mode == Mode::ReadOnly {
+    let (schema, to) = match SqliteUrl::parse(url.expose())? {
+        Some(at) if at.mode == Mode::ReadOnly => {
             return Err(Error::invalid("/database_url", "says mode=ro; leave that away to restore there"));
         }
-        return restore_sqlite(config, from, &at.path, force, actor).await;
+        Some(at) => {
+            let (schema, draft) = prepare_sqlite(config, from, name, &at.path, actor).await?;
+            if !force {
+                require_alone(&at.path).await?;
+            }
+            (schema, Target::Sqlite { draft: Some(draft), target: at.path, kept: None })
+        }
+        None => {
+            let (schema, conn) = postgres::prepare(config, from, force).await?;
+            (schema, Target::Postgres { url, conn: Some(conn), replaced: None })
+        }
+    };
+    Ok(Prepared { from: from.to_owned(), name: name.to_owned(), schema, force, actor: actor.clone(), to })
+}
+
+impl Prepared {
+    /// Puts the backup in the place of the database.
+    ///
+    /// # Errors
+    /// Those of [`restore`]; then the database is as before.
+    pub async fn replace(&mut self) -> Result<()> {
+        match &mut self.to {
+            Target::Sqlite { draft, target, kept } => {
+                let Some(draft) = draft.take() else { return Ok(()) };
+                if target.try_exists().map_err(|error| unusable(target, error))? {
+                    if self.force {
+                        settle(target).await?;
+                    } else {
+                        require_alone(target).await?;
+                    }
+                    *kept = Some(put_aside(target).map_err(|error| unusable(target, error))?);
+                }
+                draft.replace(target)
+            }
+            Target::Postgres { url, conn, replaced } => {
+                let Some(conn) = conn.take() else { return Ok(()) };
+                *replaced = postgres::restore(conn, url.expose(), &self.from, self.schema).await?;
+                Ok(())
+            }
+        }
     }
-    let (restored, replaced) = postgres::restore(config, from, force).await?;
-    take_over(config, url.expose(), from, replaced, actor).await?;
-    Ok(restored)
+
+    /// Brings the restored database up to date, and records the restore, as far as that is not done yet.
+    pub async fn finish(self, config: &Config) -> Result<Restored> {
+        let kept = match self.to {
+            Target::Sqlite { kept, .. } => kept,
+            Target::Postgres { url, replaced, .. } => {
+                take_over(config, url.expose(), &self.name, replaced, &self.actor).await?;
+                None
+            }
+        };
+        Ok(Restored { schema: self.schema, kept })
+    }
+}
+
+/// Refuses a database that another program has open.
+async fn require_alone(target: &Path) -> Result<()> {
+    if !target.try_exists().map_err(|error| unusable(target, error))? || settle(target).await? {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        format!("{} is in use by another program; stop the server first, or force it", target.display()),
+        serde_json::json!({ "path": target }),
+    ))
 }
 
 /// Opens a restored database as the marketplace does, which brings it up to date and rejects other keys; and records
 /// the restore. If its audit log is from before tags, the operator vouches that it is the right one.
-async fn take_over(config: &Config, url: &str, from: &Path, replaced: Option<String>, actor: &Actor) -> Result<()> {
+async fn take_over(config: &Config, url: &str, name: &str, replaced: Option<String>, actor: &Actor) -> Result<()> {
     let db = Db::open(url, crate::platform::db::OpenOptions::for_one()).await?;
     let taken = async {
         db.migrate().await?;
         let keys = open_keys(&db, &config.keys_dir(), Adopt::Always).await?;
-        let metadata = serde_json::json!({ "file": name_of(from), "replaced": replaced });
+        let metadata = serde_json::json!({ "file": name, "replaced": replaced });
         record(&db, &keys, actor, AuditAction::DbRestore, metadata).await
     };
     let taken = taken.await;
@@ -131,7 +229,14 @@ async fn take_over(config: &Config, url: &str, from: &Path, replaced: Option<Str
     taken
 }
 
-async fn restore_sqlite(config: &Config, from: &Path, target: &Path, force: bool, actor: &Actor) -> Result<Restored> {
+/// Makes the restored database beside its place. Also returns the schema of the backup.
+async fn prepare_sqlite(
+    config: &Config,
+    from: &Path,
+    name: &str,
+    target: &Path,
+    actor: &Actor,
+) -> Result<(i64, Draft)> {
     let schema = check_backup(from).await?;
     if let Some(folder) = target.parent() {
         crate::platform::folders::make_private_folder(folder)?;
@@ -147,25 +252,12 @@ async fn restore_sqlite(config: &Config, from: &Path, target: &Path, force: bool
     fs::copy(from, &draft.0).map_err(|error| unusable(target, error))?;
     check_backup(&draft.0).await?;
     let replaced = last_row(target).await;
-    take_over(config, &SqliteUrl::of(&draft.0), from, replaced, actor).await?;
+    take_over(config, &SqliteUrl::of(&draft.0), name, replaced, actor).await?;
     if with_suffix(&draft.0, "-wal").exists() {
         return Err(Error::internal("the restored database was closed and left a write-ahead log"));
     }
     draft.sync()?;
-    let kept = if target.try_exists().map_err(|error| unusable(target, error))? {
-        let alone = settle(target).await?;
-        if !alone && !force {
-            return Err(Error::conflict(
-                format!("{} is in use by another program; stop the server first, or force it", target.display()),
-                serde_json::json!({ "path": target }),
-            ));
-        }
-        Some(put_aside(target).map_err(|error| unusable(target, error))?)
-    } else {
-        None
-    };
-    draft.replace(target)?;
-    Ok(Restored { schema, kept })
+    Ok((schema, draft))
 }
 
 /// Refuses whatever else is at the place of a database: links, devices, pipes and files of other kinds stay as they are.

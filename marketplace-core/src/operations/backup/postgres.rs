@@ -10,7 +10,6 @@ use std::{
 use sqlx::{Connection, PgConnection};
 use url::Url;
 
-use super::restored::Restored;
 use crate::{
     base::error::{Error, Result},
     operations::key_check::{self as check, Fingerprint},
@@ -27,39 +26,55 @@ pub(super) async fn dump(url: &str, to: &Path) -> Result<()> {
     run("pg_dump", command).await.map(drop)
 }
 
-/// Restores an archive in one transaction. Also returns the last row of the audit log of the database that was
-/// replaced.
-pub(super) async fn restore(config: &Config, from: &Path, force: bool) -> Result<(Restored, Option<String>)> {
+/// Checks an archive, its keys, and that nothing is in its way unless `force` is set. Returns its schema, and the
+/// connection with which [`restore`] goes on.
+pub(super) async fn prepare(config: &Config, from: &Path, force: bool) -> Result<(i64, PgConnection)> {
     let url = config.database_url();
     let url = url.expose();
     let schema = archived_schema(url, from).await?;
     check::require_known(&archived_keys(url, from).await?, &config.keys_dir())?;
     let mut conn = connect_plain(url).await?;
-    let there: Vec<String> = sqlx::query_scalar(
+    if !force {
+        let tables = tables(&mut conn).await?.len();
+        require_free(&mut conn, tables).await?;
+    }
+    Ok((schema, conn))
+}
+
+async fn tables(conn: &mut PgConnection) -> Result<Vec<String>> {
+    let there = sqlx::query_scalar(
         "SELECT table_name::text FROM information_schema.tables \
          WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'",
-    )
-    .fetch_all(&mut conn)
-    .await
-    .map_err(DbError::from)?;
-    let tables = there.len();
+    );
+    Ok(there.fetch_all(conn).await.map_err(DbError::from)?)
+}
+
+/// Refuses a database that has tables, or that somebody else uses.
+async fn require_free(conn: &mut PgConnection, tables: usize) -> Result<()> {
     let sessions: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
          AND backend_type = 'client backend'",
     )
-    .fetch_one(&mut conn)
+    .fetch_one(conn)
     .await
     .map_err(DbError::from)?;
+    if tables == 0 && sessions == 0 {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        format!(
+            "the target database has {tables} tables and {sessions} other sessions; restore into a new one, or force it"
+        ),
+        serde_json::json!({ "tables": tables, "sessions": sessions }),
+    ))
+}
+
+/// Restores an archive that was checked, in one transaction. Returns the last row of the audit log of the database that was
+/// replaced.
+pub(super) async fn restore(mut conn: PgConnection, url: &str, from: &Path, schema: i64) -> Result<Option<String>> {
+    let there = tables(&mut conn).await?;
     let head = sqlx::query_as::<_, (i64, String)>("SELECT seq, hash FROM audit_head WHERE id = 1");
     let replaced = head.fetch_optional(&mut conn).await.ok().flatten().map(|(seq, tag)| format!("{seq}:{tag}"));
-    if !force && (tables > 0 || sessions > 0) {
-        return Err(Error::conflict(
-            format!(
-                "the target database has {tables} tables and {sessions} other sessions; restore into a new one, or force it"
-            ),
-            serde_json::json!({ "tables": tables, "sessions": sessions }),
-        ));
-    }
     let mut command = tool("pg_restore", url)?;
     let database: String = database(url)?;
     command.args([
@@ -96,7 +111,7 @@ pub(super) async fn restore(config: &Config, from: &Path, force: bool) -> Result
         execute(&mut conn, statement).await?;
     }
     conn.close().await.map_err(DbError::from)?;
-    Ok((Restored { schema, kept: None }, replaced))
+    Ok(replaced)
 }
 
 async fn execute(conn: &mut PgConnection, text: String) -> Result<()> {
@@ -120,7 +135,7 @@ async fn references_of(conn: &mut PgConnection, tables: &[&String]) -> Result<Ve
 }
 
 /// Returns the newest migration in an archive, read without a server.
-async fn archived_schema(url: &str, from: &Path) -> Result<i64> {
+pub(super) async fn archived_schema(url: &str, from: &Path) -> Result<i64> {
     let none_of_ours = || {
         Error::invalid("/from", format!("{} is not a backup of a marketplace's PostgreSQL database", from.display()))
     };
@@ -148,7 +163,7 @@ async fn archived_tables(url: &str, from: &Path) -> Result<Vec<String>> {
 
 /// Returns the fingerprints of the keys with which an archive was written; none in an archive from before
 /// fingerprints.
-async fn archived_keys(url: &str, from: &Path) -> Result<Vec<Fingerprint>> {
+pub(super) async fn archived_keys(url: &str, from: &Path) -> Result<Vec<Fingerprint>> {
     let rows = archived_rows(url, from, "key_check").await?;
     Ok(rows.iter().filter_map(|row| fingerprint(row)).collect())
 }
@@ -190,7 +205,7 @@ fn decoded(text: &str) -> String {
 }
 
 /// Returns a command that gets the connection data of the database at `url` through its environment.
-fn tool(name: &str, url: &str) -> Result<Command> {
+pub(super) fn tool(name: &str, url: &str) -> Result<Command> {
     let urls = single_urls(url)?.0;
     let url = first(url)?;
     let mut command = Command::new(name);

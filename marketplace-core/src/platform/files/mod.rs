@@ -6,6 +6,7 @@
 //! many are held at once, and the store how many are decoded.
 
 mod clean;
+mod depot;
 mod inspect;
 mod parts;
 mod scan;
@@ -13,6 +14,8 @@ mod seal;
 mod spool;
 
 pub(crate) use clean::{Cleaned, clean, decoder, upright, write_jpeg};
+pub use depot::ObjectKey;
+pub(crate) use depot::{Depot, Digest, Entry, Location, SHELVES, Trouble};
 pub use inspect::{Expected, FileFacts, MAX_DECODED, MAX_DECODING, MAX_FILE, MAX_SIDE, MIN_SIDE, inspect};
 pub use seal::{FileKey, OVERHEAD, Owner, open, seal, unwrap_key, wrap_key};
 pub use spool::Spool;
@@ -111,11 +114,13 @@ impl FileStore {
     fn open_or_make(files_url: &str, is_made: bool) -> Result<Self> {
         let (store, base, folder): (Arc<dyn ObjectStore>, Path, Option<PathBuf>) = match files_url.split_once("://") {
             Some(("file", folder)) => {
-                let (store, base, folder) = local(folder, is_made)?;
+                let folder = folder_of(folder)?
+                    .ok_or_else(|| wrong("must name a folder, such as file://data/files or file:///srv/files"))?;
+                let (store, base) = local(&folder, is_made)?;
                 (Arc::new(store), base, Some(folder))
             }
             Some(("s3", _)) => {
-                let (store, base) = bucket(files_url)?;
+                let (store, base) = bucket(files_url, PATIENCE)?;
                 (store, base, None)
             }
             _ => return Err(wrong("must be file://<folder> or s3://<bucket>/<prefix>")),
@@ -463,16 +468,18 @@ fn unreachable_store(error: object_store::Error) -> Error {
     Error::unavailable(AWAY, error)
 }
 
-/// Opens the folder of a `file://` URL, percent-decoded, and creates it if that is asked for. Also returns what comes before
-/// the names of files: for a folder that is missing, which may be made later, its path.
-fn local(folder: &str, is_made: bool) -> Result<(LocalFileSystem, Path, PathBuf)> {
+/// Returns the folder of a `file://` URL, percent-decoded; `None` when it names none.
+fn folder_of(folder: &str) -> Result<Option<PathBuf>> {
     let here = std::env::current_dir().map_err(|error| Error::unavailable("the working directory is gone", error))?;
-    let path: PathBuf = Url::from_directory_path(here)
-        .ok()
-        .and_then(|here| here.join(folder).ok())
-        .filter(|url| !folder.is_empty() && url.scheme() == "file" && url.query().is_none() && url.fragment().is_none())
-        .and_then(|url| url.to_file_path().ok())
-        .ok_or_else(|| wrong("must name a folder, such as file://data/files or file:///srv/files"))?;
+    let url = Url::from_directory_path(here).ok().and_then(|here| here.join(folder).ok()).filter(|url| {
+        !folder.is_empty() && url.scheme() == "file" && url.query().is_none() && url.fragment().is_none()
+    });
+    Ok(url.and_then(|url| url.to_file_path().ok()))
+}
+
+/// Opens a folder, and creates it if that is asked for. Also returns what comes before the names of files: for a folder
+/// that is missing, which may be made later, its path.
+fn local(path: &std::path::Path, is_made: bool) -> Result<(LocalFileSystem, Path)> {
     let cannot = |error: std::io::Error| {
         Error::unavailable(format!("the folder {} for files cannot be made or read", path.display()), error)
     };
@@ -485,21 +492,22 @@ fn local(folder: &str, is_made: bool) -> Result<(LocalFileSystem, Path, PathBuf)
             builder.create(path.join(folder)).map_err(cannot)?;
         }
     } else if !path.is_dir() {
-        let base = Path::from_absolute_path(&path).map_err(|error| cannot(std::io::Error::other(error)))?;
-        return Ok((LocalFileSystem::new().with_fsync(true), base, path));
+        let base = Path::from_absolute_path(path).map_err(|error| cannot(std::io::Error::other(error)))?;
+        return Ok((LocalFileSystem::new().with_fsync(true), base));
     }
-    let store = LocalFileSystem::new_with_prefix(&path).map_err(|error| cannot(std::io::Error::other(error)))?;
-    Ok((store.with_fsync(true), Path::default(), path))
+    let store = LocalFileSystem::new_with_prefix(path).map_err(|error| cannot(std::io::Error::other(error)))?;
+    Ok((store.with_fsync(true), Path::default()))
 }
 
+/// Opens a bucket, whose requests end after `patience` and a moment, with their repetitions.
 #[cfg(feature = "s3")]
-fn bucket(url: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
+fn bucket(url: &str, patience: Duration) -> Result<(Arc<dyn ObjectStore>, Path)> {
     use object_store::{ClientConfigKey, aws::AmazonS3ConfigKey};
     let parsed = Url::parse(url).map_err(|_| wrong("must be s3://<bucket>/<prefix>"))?;
     // Their defaults are minutes; no caller waits longer than this, as our own time limit is shorter.
-    let patience = format!("{} seconds", PATIENCE.as_secs() + 2);
     let retry =
-        object_store::RetryConfig { max_retries: 2, retry_timeout: PATIENCE, ..object_store::RetryConfig::default() };
+        object_store::RetryConfig { max_retries: 2, retry_timeout: patience, ..object_store::RetryConfig::default() };
+    let patience = format!("{} seconds", patience.as_secs() + 2);
     let store = object_store::aws::AmazonS3Builder::from_env()
         .with_url(url)
         .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ConnectTimeout), "3 seconds")
@@ -512,7 +520,7 @@ fn bucket(url: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
 }
 
 #[cfg(not(feature = "s3"))]
-fn bucket(_: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
+fn bucket(_: &str, _: Duration) -> Result<(Arc<dyn ObjectStore>, Path)> {
     Err(wrong("names an s3:// bucket, but this build has no S3; use the server, or build with the feature `s3`"))
 }
 
