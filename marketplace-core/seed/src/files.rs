@@ -8,14 +8,13 @@ use marketplace_core::{
     kyc::model::{DocumentType, FileKind},
     platform::{db::bulk::Value, files::Sealed},
 };
-use time::Date;
-
-use crate::{
+use marketplace_people::{
     images::{DOCUMENT_SIZE, SELFIE_SIZE, document, selfie},
     people::{mix, person},
-    plan::Images,
-    users::Attempt,
 };
+use time::Date;
+
+use crate::{plan::Images, users::Attempt};
 
 /// The files that were stored for an attempt.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Made-up data, for demonstrations, tests and measurements: people, their papers, and whole databases of them.
+//! Made-up data, for demonstrations, tests and measurements: whole databases of people (`marketplace_people`).
 //!
 //! Everybody shares one password ([`PASSWORD`]) and one hash of it: a million argon2 hashes would take hours. Staff of
 //! anything but a demonstration have none, so that seeding opens no door. Chunks of users commit one by one: stopped half
@@ -10,26 +10,17 @@
 //! | what can be asked for | `plan.rs` |
 //! | in which order a database is filled | `fill.rs` |
 //! | who is in it, and what became of their identity checks | `users.rs` |
-//! | names, addresses and numbers that reach nobody | `people.rs`, `names.rs` |
 //! | services, conversations, jobs, reviews, reports, webhooks | `market/` |
-//! | drawn faces, papers and photos of services | `photos.rs`, `images.rs`, `identity_card.rs`, `face.rs`, `mrz.rs`, `canvas.rs` |
+//! | where drawn papers and photos of services go | `files.rs`, `photos.rs` |
 //!
-//! No module imports another that imports it; what all share is in `plan.rs` and `people.rs`.
+//! No module imports another that imports it; what all share is in `plan.rs`.
 
 mod arrivals;
-mod canvas;
-mod face;
 mod files;
 mod fill;
-mod flaw;
 mod history;
-mod identity_card;
-mod images;
 mod market;
-mod mrz;
-mod names;
 mod notices;
-mod people;
 mod photos;
 mod plan;
 mod tables;

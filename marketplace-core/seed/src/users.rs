@@ -16,14 +16,14 @@ use marketplace_core::{
         status::KycStatus,
     },
 };
+use marketplace_people::{
+    flaw::Flaw,
+    people::{Person, mix, person},
+};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use uuid::Builder;
 
-use crate::{
-    flaw::Flaw,
-    people::{Person, mix, person},
-    plan::{Images, Plan},
-};
+use crate::plan::{Images, Plan};
 
 /// The period over which accounts were created.
 const SPAN: Duration = Duration::from_hours(2 * 365 * 24);

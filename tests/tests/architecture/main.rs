@@ -16,7 +16,13 @@ use std::{
 
 use syn::visit::{self, Visit};
 
-const CRATES: [&str; 4] = ["marketplace-core", "marketplace-core/seed", "marketplace-server", "marketplace-cli"];
+const CRATES: [&str; 5] = [
+    "marketplace-core",
+    "marketplace-core/seed",
+    "marketplace-core/seed/people",
+    "marketplace-server",
+    "marketplace-cli",
+];
 
 type Name = Vec<String>;
 

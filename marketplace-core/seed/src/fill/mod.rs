@@ -33,13 +33,14 @@ use marketplace_core::{
     },
 };
 
+use marketplace_people::people;
+
 use crate::{
     arrivals::Rest,
     files::{Gallery, Stored},
     history::{self, PastAction},
     market::{self, participants::Participants},
     notices::{IDENTITIES, NOTIFICATIONS},
-    people,
     plan::{Login, PASSWORD, Plan, Progress, Stage, Summary},
     tables::{self, Table},
     user_rows::{self, Rows},

@@ -26,6 +26,7 @@ use marketplace_core::{
         target::TargetKind,
     },
 };
+use marketplace_people::people::person;
 use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
 use serde_json::json;
 use uuid::Uuid;
@@ -44,7 +45,6 @@ use super::{
 use crate::{
     history::PastAction,
     notices::{NOTIFICATIONS, Notices},
-    people::person,
     tables::Table,
     users::Users,
 };

@@ -12,7 +12,9 @@ use super::{
     job_timeline::{Job, Limits},
     participants::{Client, Ends, Participants, Worker},
 };
-use crate::{people::mix, users::Users};
+use marketplace_people::people::mix;
+
+use crate::users::Users;
 
 /// The purpose of random numbers: each purpose has its own sequence.
 #[derive(Debug, Clone, Copy)]

@@ -24,7 +24,7 @@ use super::{
     trades_home as home, trades_other as other,
     words::Words,
 };
-use crate::people::{mix, person};
+use marketplace_people::people::{mix, person};
 
 pub(super) const TRADES: &[&Trade] = &[
     &home::PLUMBING,

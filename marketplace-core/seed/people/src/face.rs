@@ -32,7 +32,7 @@ enum Hair {
 
 /// The features of a face. Lengths are in half heights of the head.
 #[derive(Debug, Clone)]
-pub(crate) struct Face {
+pub struct Face {
     skin: Color,
     hair: Color,
     style: Hair,

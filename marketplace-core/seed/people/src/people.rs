@@ -102,7 +102,7 @@ pub fn person(seed: u64, index: u64) -> Person {
 }
 
 /// Combines two numbers, so that neighbours differ in every bit (the finaliser of `SplitMix64`).
-pub(crate) fn mix(a: u64, b: u64) -> u64 {
+pub fn mix(a: u64, b: u64) -> u64 {
     let mut z = a.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ b.wrapping_add(0xD1B5_4A32_D192_ED03);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -128,7 +128,7 @@ fn pick(from: &[&str], female: bool, rng: &mut StdRng) -> Names {
 
 /// Converts Latin letters with accents, and apostrophes and the like, to A–Z only; other characters become `other` or
 /// are removed.
-pub(crate) fn ascii(text: &str, other: Option<char>) -> String {
+pub fn ascii(text: &str, other: Option<char>) -> String {
     let mut plain = String::with_capacity(text.len());
     // `fold` lowers the case; documents and addresses restore what they need.
     for c in fold(text).chars() {

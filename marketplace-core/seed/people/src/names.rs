@@ -3,7 +3,7 @@
 //! One text a name: `native/latin` when the script is not Latin, and `masculine~feminine` for family names that differ.
 
 /// The names of one culture, and its range of appearances.
-pub(crate) struct Culture {
+pub struct Culture {
     /// Given names of women.
     pub women: &'static [&'static str],
     /// Given names of men.
@@ -22,7 +22,7 @@ pub(crate) struct Culture {
 
 impl Culture {
     /// The fallback when no culture can be chosen, which the list below makes impossible.
-    pub(crate) const FALLBACK: Self = culture(&["Ada"], &["Jon"], &["Obi"], (0, 7), 0);
+    pub const FALLBACK: Self = culture(&["Ada"], &["Jon"], &["Obi"], (0, 7), 0);
 }
 
 const fn culture(
@@ -36,7 +36,7 @@ const fn culture(
 }
 
 /// Every culture; a person's is drawn evenly from them.
-pub(crate) const CULTURES: &[Culture] = &[
+pub const CULTURES: &[Culture] = &[
     // Yoruba, Igbo, Hausa
     culture(
         &["Adaeze", "Fúnmiláyọ̀", "Chiamaka", "Títílayọ̀", "Ngozi", "Halima", "Ìyábọ̀", "Ifeoma", "Amina", "Yewande"],

@@ -14,9 +14,9 @@ use crate::{
 };
 
 /// Width of a card in pixels, before it is photographed.
-pub(crate) const WIDTH: f32 = 850.0;
+pub const WIDTH: f32 = 850.0;
 /// Height of a card in pixels, before it is photographed.
-pub(crate) const HEIGHT: f32 = 540.0;
+pub const HEIGHT: f32 = 540.0;
 
 const PX: Frame = Frame::PIXELS;
 const INK: Color = Color(28.0, 28.0, 38.0);
@@ -86,7 +86,7 @@ impl Papers {
 }
 
 /// Draws the card itself, flat and complete.
-pub(crate) fn card(owner: &Person, kind: DocumentType, today: Date, flaw: Option<Flaw>) -> Canvas {
+pub fn card(owner: &Person, kind: DocumentType, today: Date, flaw: Option<Flaw>) -> Canvas {
     let papers = Papers::of(owner, kind, today, flaw);
     match kind {
         DocumentType::Passport => passport(&papers),

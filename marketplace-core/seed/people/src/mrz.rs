@@ -5,11 +5,11 @@ use time::Date;
 use crate::people::ascii;
 
 /// The fictional state's code, as ICAO's own specimens have it.
-pub(crate) const STATE: &str = "UTO";
+pub const STATE: &str = "UTO";
 
 /// The data in the lines.
 #[derive(Debug, Clone)]
-pub(crate) struct Fields<'a> {
+pub struct Fields<'a> {
     /// Family names.
     pub family: &'a str,
     /// Given names.

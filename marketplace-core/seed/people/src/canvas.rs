@@ -11,7 +11,7 @@ use image::{Rgb, RgbImage};
 
 /// Red, green, blue, each 0 to 255; intermediate results may be outside.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Color(pub f32, pub f32, pub f32);
+pub struct Color(pub f32, pub f32, pub f32);
 
 impl Color {
     pub const WHITE: Self = Self(255.0, 255.0, 255.0);
@@ -42,11 +42,11 @@ impl Color {
 
 /// Left, top, right, bottom, in the units of a frame.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Area(pub f32, pub f32, pub f32, pub f32);
+pub struct Area(pub f32, pub f32, pub f32, pub f32);
 
 /// The position, scale and rotation of a drawing.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Frame {
+pub struct Frame {
     x: f32,
     y: f32,
     scale: f32,
@@ -81,7 +81,7 @@ fn coverage(distance: f32, frame: Frame) -> f32 {
 
 /// An image that is being drawn.
 #[derive(Debug, Clone)]
-pub(crate) struct Canvas {
+pub struct Canvas {
     pub image: RgbImage,
 }
 
@@ -233,12 +233,12 @@ impl Canvas {
 }
 
 /// `f32::hypot` guards against overflow, which pixels do not need, and is many times slower.
-pub(crate) fn length_of(x: f32, y: f32) -> f32 {
+pub fn length_of(x: f32, y: f32) -> f32 {
     (x * x + y * y).sqrt()
 }
 
 /// Approximates a sine by two parabolas, to within 6 %: enough for textures, and much faster. Accepts any angle.
-pub(crate) fn wave(angle: f32) -> f32 {
+pub fn wave(angle: f32) -> f32 {
     let turns = angle / std::f32::consts::TAU;
     let part = turns - (turns as i32) as f32;
     let part = if part < 0.0 { part + 1.0 } else { part };
@@ -246,7 +246,7 @@ pub(crate) fn wave(angle: f32) -> f32 {
 }
 
 /// Returns the distance to the edge of a rectangle with round corners, positive inside.
-pub(crate) fn inside_rect(area: Area, radius: f32, u: f32, v: f32) -> f32 {
+pub fn inside_rect(area: Area, radius: f32, u: f32, v: f32) -> f32 {
     let (cx, cy) = (f32::midpoint(area.0, area.2), f32::midpoint(area.1, area.3));
     let dx = (u - cx).abs() - ((area.2 - area.0) / 2.0 - radius);
     let dy = (v - cy).abs() - ((area.3 - area.1) / 2.0 - radius);

@@ -6,7 +6,7 @@ use crate::people::{Person, mix};
 
 /// A flaw in a person's papers or selfie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flaw {
+pub enum Flaw {
     /// The photograph of the document is out of focus.
     Blurred,
     /// It was taken in the dark.
@@ -55,7 +55,7 @@ impl Flaw {
 }
 
 /// Returns an obviously different person: another face, other colouring.
-pub(crate) fn stranger(person: &Person) -> Person {
+pub fn stranger(person: &Person) -> Person {
     Person {
         face: mix(person.face, 0x0DD),
         skin: if person.skin < 4 { person.skin + 3 } else { person.skin - 3 },
