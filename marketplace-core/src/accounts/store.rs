@@ -53,7 +53,7 @@ pub(super) async fn name_of(conn: &mut Conn<'_>, who: &Principal) -> Result<Opti
         "user" => Ok(q!(conn => optval String, "SELECT name FROM users WHERE id = $1", id)?),
         "token" => {
             let found = q!(conn => opt (String, String),
-                "SELECT u.name, t.name FROM api_tokens t JOIN users u ON u.id = t.owner_id WHERE t.id = $1", id)?;
+                "SELECT u.name, t.name FROM api_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = $1", id)?;
             Ok(found.map(|(owner, token)| format!("{owner} ({token})")))
         }
         _ => Ok(None),

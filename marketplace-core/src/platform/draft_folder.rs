@@ -1,9 +1,9 @@
 //! Folders that are filled under another name, and get their own once they are whole.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
     io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -53,6 +53,7 @@ impl DraftFolder {
         }
         let draft = Self { path: path.to_owned(), _lock: lock };
         // What a program left that was killed.
+        fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)?;
         for entry in fs::read_dir(path).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             if entry.file_name() == LOCK {
@@ -122,8 +123,6 @@ fn unusable(path: &Path, error: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
     use crate::base::error::ErrorCode;
 
