@@ -119,7 +119,8 @@ async fn everything_arrives_and_the_log_goes_on() {
         .write(|conn| {
             Box::pin(async move {
                 let Conn::Pg(conn) = conn else { panic!("the target is PostgreSQL") };
-                Ok(pg_number(conn, "INSERT INTO events (at, kind, target) VALUES (0, 'x', 'y') RETURNING seq").await)
+                Ok(pg_number(conn, "INSERT INTO events (at, kind, target) VALUES (now(), 'x', 'y') RETURNING seq")
+                    .await)
             })
         })
         .await

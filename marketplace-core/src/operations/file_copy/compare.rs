@@ -89,9 +89,8 @@ async fn next(source: &mut Side, target: &mut Side) -> Result<Option<Step>> {
     loop {
         if source.is_at_other().await {
             match source.next().await? {
-                // It is being written, and will have its name later.
-                Some(Entry::Draft(..)) => continue,
                 Some(Entry::Other(name)) => return Ok(Some(Step::Ignored(name))),
+                // What is being written will have its name later.
                 _ => continue,
             }
         }
@@ -102,7 +101,6 @@ async fn next(source: &mut Side, target: &mut Side) -> Result<Option<Step>> {
             }
         }
         let step = match (source.peek().await, target.peek().await) {
-            (None, None) => return Ok(None),
             (Some((key, size)), there) if there.is_none_or(|(there, _)| key < there) => {
                 source.next().await?;
                 Step::Missing(key, size)
@@ -117,7 +115,7 @@ async fn next(source: &mut Side, target: &mut Side) -> Result<Option<Step>> {
                 Step::Extra(there)
             }
             // The arms above take every file of the source.
-            (Some(_), None) => return Ok(None),
+            (_, None) => return Ok(None),
         };
         return Ok(Some(step));
     }

@@ -172,7 +172,7 @@ impl Copy<'_> {
             let (source, target) = (source.clone(), target.clone());
             async move {
                 Ok::<_, Error>(match (step?, target) {
-                    (Step::Ignored(_), _) => None,
+                    (Step::Ignored(_) | Step::Remnant(_), _) => None,
                     (Step::Extra(key), _) => Some((key, Err(()))),
                     (Step::Missing(key, size) | Step::Differs(key, size), None) => Some((key, Ok(Done::Copied(size)))),
                     (Step::Missing(key, size) | Step::Differs(key, size), _) if options.dry_run => {
@@ -185,7 +185,6 @@ impl Copy<'_> {
                         Some((key, Ok(checked(&source, &target, key, options.dry_run).await)))
                     }
                     (Step::Same(key, _), _) => Some((key, Ok(Done::Unchanged))),
-                    (Step::Remnant(_), _) => None,
                 })
             }
         });

@@ -267,7 +267,10 @@ async fn store(
 fn is_key(name: &str) -> bool {
     name == "master.key"
         || name == "audit.begun"
-        || (name.starts_with("jwt-") && name.ends_with(".key") && !name.contains('/'))
+        || name
+            .strip_prefix("jwt-")
+            .and_then(|rest| rest.strip_suffix(".key"))
+            .is_some_and(|number| !number.contains('/'))
 }
 
 /// Returns the names of the keys in a folder, in order; none without a folder. Links are followed, as some systems keep

@@ -64,8 +64,7 @@ pub async fn verify(from: &Path, progress: &(dyn Fn(FileProgress) + Send + Sync)
     }
     let parts = manifest.clone();
     let verified = tokio::task::spawn_blocking(move || {
-        let parts = [&parts.list, &parts.database].into_iter().chain(&parts.keys);
-        parts.map(|part| part.verify(&folder)).collect::<Result<()>>()
+        [&parts.list, &parts.database].into_iter().chain(&parts.keys).try_for_each(|part| part.verify(&folder))
     });
     verified.await.map_err(Error::internal)??;
     let there = keys_in(&from.join(KEYS))?;
@@ -137,7 +136,7 @@ pub async fn restore(
 
     let keys = Keys::stage(from, &keys_dir)?;
     let staged = Files::stage(&here, files, progress).await?;
-    let with_keys = Config { keys_dir: Some(keys.folder().to_owned()), ..config.clone() };
+    let with_keys = Config { keys_dir: Some(keys.folder()), ..config.clone() };
     let database = from.join(&manifest.database.file);
     let name = here.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut prepared = backup::prepare(&with_keys, &database, &name, force, actor).await?;
