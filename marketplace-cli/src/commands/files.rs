@@ -102,7 +102,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let Verb::Copy { from, to, delete, checksum, dry_run, yes } = verb;
     context.out.check::<FilesCopied>()?;
     if delete {
-        let change = ChangeArgs { yes, dry_run, ..ChangeArgs::default() };
+        let change = ChangeArgs { dry_run, yes, ..ChangeArgs::default() };
         context.confirm(&format!("Delete from {to} what {from} does not have?"), &change, Care::Ask).await?;
     }
     let bar = bar(context);
