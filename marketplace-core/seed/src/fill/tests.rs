@@ -179,7 +179,7 @@ fn accounts_are_made_one_after_the_other_and_nothing_happens_before_or_later() {
 async fn a_demonstration_is_usable_before_all_is_drawn_and_no_case_waits_without_its_pictures() {
     for test in apps().await {
         let app = test.app();
-        let plan = Plan { attempts: Some(15), images: Images::Own, ..demo_plan() };
+        let plan = Plan { attempts: Some(60), images: Images::Own, ..demo_plan() };
         let (summary, rest) = begin(app, &plan, &|_| ()).await.unwrap();
         let queue = async || {
             let page = PageRequest::first(200);
