@@ -110,7 +110,7 @@ impl Row for Manifest {
     }
 }
 
-/// Makes a backup.
+/// Backs up database, files and keys.
 pub async fn back_up(args: BackupArgs, context: &Context) -> Outcome {
     context.out.check::<BackedUpWhole>()?;
     let config = Target::resolve(&context.globals)?.config()?;

@@ -71,7 +71,7 @@ impl DraftFolder {
         &self.path
     }
 
-    /// Makes the folder durable, and gives it its name.
+    /// Writes the folder to the disk, and gives it its name.
     ///
     /// # Errors
     /// `conflict` when something is there by now.
@@ -97,7 +97,7 @@ impl Drop for DraftFolder {
     }
 }
 
-/// Makes what is in a folder durable, as far as its names are concerned.
+/// Writes the names in a folder to the disk.
 fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }

@@ -229,7 +229,7 @@ async fn take_over(config: &Config, url: &str, name: &str, replaced: Option<Stri
     taken
 }
 
-/// Makes the restored database beside its place. Also returns the schema of the backup.
+/// Creates the restored database beside its place. Also returns the schema of the backup.
 async fn prepare_sqlite(
     config: &Config,
     from: &Path,

@@ -180,7 +180,7 @@ fn database_file(engine: Engine) -> &'static str {
     }
 }
 
-/// Makes an empty file that only its owner can read, in place of another one.
+/// Creates an empty file that only its owner can read, in place of another one.
 fn empty(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unreadable(path, error)),

@@ -33,10 +33,10 @@ pub fn of(webhook: &Webhook, ctx: &Ctx, key: &str, width: usize) -> Vec<Line<'st
     let field = |label: &str, value: String| rows::field(theme, label, value);
     let mut out = vec![Line::from(vec![
         Span::styled(text::left("state", 11), theme.style(Style::Faint)),
-        rows::state(theme, state(webhook), 16),
+        rows::state(theme, state(webhook), 17),
     ])];
     out.extend(webhook.disabled_at.map(|at| field("off since", when(at))));
-    out.extend(webhook.failing_since.map(|at| field("fails since", when(at))));
+    out.extend(webhook.failing_since.map(|at| field("failing", when(at))));
     out.push(field("waits", up_to(webhook.waiting)));
     out.extend(webhook.oldest_waiting_at.map(|at| field("oldest", when(at))));
     out.push(field("failed", up_to(webhook.failed)));
