@@ -348,10 +348,10 @@ pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> 
     let before = all_of(conn, user).await?;
     q!(conn => exec,
         "DELETE FROM review_flags WHERE review_id IN \
-         (SELECT id FROM reviews WHERE author_id = $1 AND status = 'hidden' AND closes_at > $2)",
+         (SELECT id FROM reviews WHERE author_id = $1 AND (status || '') = 'hidden' AND closes_at > $2)",
         user, now)?;
-    q!(conn => exec, "DELETE FROM reviews WHERE author_id = $1 AND status = 'hidden' AND closes_at > $2", user, now)?;
-    q!(conn => exec, "UPDATE reviews SET content = '' WHERE author_id = $1 AND status = 'removed'", user)?;
+    q!(conn => exec, "DELETE FROM reviews WHERE author_id = $1 AND (status || '') = 'hidden' AND closes_at > $2", user, now)?;
+    q!(conn => exec, "UPDATE reviews SET content = '' WHERE author_id = $1 AND (status || '') = 'removed'", user)?;
     q!(conn => exec, "UPDATE reviews SET note = NULL WHERE author_id = $1 AND note IS NOT NULL", user)?;
     q!(conn => exec,
         "UPDATE reviews SET reply = NULL, note = NULL WHERE subject_id = $1 AND (reply IS NOT NULL OR note IS NOT NULL)",

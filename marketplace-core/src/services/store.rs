@@ -425,12 +425,12 @@ pub(super) async fn may_show(conn: &mut Conn<'_>, worker: UserId, now: Timestamp
 /// Returns the indexed texts of a worker's published services that are hidden.
 pub(super) async fn hidden_texts(conn: &mut Conn<'_>, worker: UserId) -> Result<Vec<String>> {
     Ok(q!(conn => vals String,
-        "SELECT search_text FROM services WHERE worker_id = $1 AND status = 'published' AND NOT visible", worker)?)
+        "SELECT search_text FROM services WHERE worker_id = $1 AND (status || '') = 'published' AND NOT visible", worker)?)
 }
 
 pub(super) async fn set_visible(conn: &mut Conn<'_>, worker: UserId, visible: bool) -> Result<()> {
     q!(conn => exec,
-        "UPDATE services SET visible = $2 WHERE worker_id = $1 AND status = 'published' AND visible <> $2", worker, visible)?;
+        "UPDATE services SET visible = $2 WHERE worker_id = $1 AND (status || '') = 'published' AND visible <> $2", worker, visible)?;
     Ok(())
 }
 
@@ -780,7 +780,8 @@ pub(super) async fn cards(conn: &mut Conn<'_>, now: Timestamp, numbers: &[i64]) 
     Ok(numbers.iter().filter_map(|number| by_number.remove(number)).collect())
 }
 
-/// Returns the numbers of a worker's public services, newest first.
+/// Returns the numbers of a worker's public services, newest first. (SQLite must not look them up by their status: nearly all
+/// services have the same.)
 pub(super) async fn of_worker(
     conn: &mut Conn<'_>,
     now: Timestamp,
@@ -789,7 +790,7 @@ pub(super) async fn of_worker(
     limit: i64,
 ) -> Result<Vec<i64>> {
     Ok(q!(conn => vals i64, concat!(
-        "SELECT s.number FROM services s JOIN users u ON u.id = s.worker_id WHERE s.worker_id = $1 AND s.status = 'published' \
+        "SELECT s.number FROM services s JOIN users u ON u.id = s.worker_id WHERE s.worker_id = $1 AND (s.status || '') = 'published' \
          AND s.number < $2 AND ", worker_is_public!("$3"), " ORDER BY s.number DESC LIMIT ($4 + 0)"),
         worker, before, now, limit)?)
 }
