@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use marketplace_core::{
     actor::{Actor, Operator},
     app::App,
-    config::{Config, Secret},
+    config::{self, Config, Secret},
     platform::{input_file, sqlite_url::SqliteUrl},
 };
 
@@ -216,7 +216,7 @@ pub fn database_url(text: &str) -> Outcome<Secret> {
 pub fn load_config(url: Option<Secret>, file: Option<&Path>) -> Outcome<Config> {
     let here = Path::new("marketplace.toml");
     let file = file.or_else(|| here.exists().then_some(here));
-    let mut config = Config::load(file, std::env::vars())?;
+    let mut config = Config::load(file, config::environment()?)?;
     if let Some(url) = url {
         let at = SqliteUrl::parse(url.expose())?;
         if let Some(folder) = at.as_ref().and_then(|at| at.path.parent())

@@ -11,7 +11,7 @@ use std::{
 use clap::{CommandFactory as _, Parser as _};
 use marketplace_core::{
     app::App,
-    config::Config,
+    config::{self, Config},
     db::{Db, OpenOptions},
     error::{Error, ErrorCode, Result},
 };
@@ -95,8 +95,8 @@ async fn run() -> Result<(), Failure> {
     if args.man {
         return print_man().map_err(hint("stdout cannot be written"));
     }
-    let config = args
-        .config(std::env::vars())
+    let config = config::environment()
+        .and_then(|environment| args.config(environment))
         .map_err(hint("`marketplace-server --help` lists what can be set; defaults work"))?;
     let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (subscriber, _guard) = logging::subscriber(&config.log, &config.log_dir(), std::io::stderr, ansi)

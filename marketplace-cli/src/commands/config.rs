@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use clap::Subcommand;
 use marketplace_core::{
-    config::{ENV_PREFIX, Secret},
+    config::{self, ENV_PREFIX, Secret},
     platform::input_file,
 };
 use serde::Serialize;
@@ -72,7 +72,7 @@ pub fn view(context: &Context) -> Outcome {
             if let Some(path) = file {
                 from_file(path, &mut set)?;
             }
-            from_environment(std::env::vars(), &mut set);
+            from_environment(config::environment()?.into_iter(), &mut set);
             let mut effective = |key: &str, value: String, is_chosen: bool| {
                 let source = match set.remove(key) {
                     _ if is_chosen => chosen.clone(),

@@ -116,6 +116,12 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             done.extra
         ));
     }
+    if done.ignored > 0 {
+        context.out.note(&format!(
+            "{} names at {from} are no files of a marketplace, or links, and were not copied",
+            done.ignored
+        ));
+    }
     context.out.item(&done)?;
     if done.failed > 0 {
         return Err(Failure::Batch(format!("{} files failed; running it again tries them again", done.failed)));

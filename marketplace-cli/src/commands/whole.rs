@@ -142,8 +142,13 @@ pub async fn restore(args: RestoreArgs, context: &Context) -> Outcome {
     context.out.check::<RestoredWhole>()?;
     let config = Target::resolve(&context.globals)?.config()?;
     let change = ChangeArgs { yes, ..ChangeArgs::default() };
-    let question =
-        format!("Put {} in the place of {}, and of its files and keys?", from.display(), config.database_url());
+    let question = format!(
+        "Put {} in the place of the database {}, the files in {} and the keys in {}?",
+        from.display(),
+        config.database_url(),
+        config.files_url(),
+        config.keys_dir().display()
+    );
     context.confirm(&question, &change, Care::Ask).await?;
     let done = whole::restore(&config, &from, force, &operator(), &shown).await;
     bar.finish_and_clear();

@@ -78,7 +78,6 @@ impl DraftFolder {
     pub fn finish(self, to: &Path) -> Result<()> {
         let failed = |error: io::Error| unusable(to, error);
         sync(&self.path).map_err(failed)?;
-        fs::remove_file(self.path.join(LOCK)).map_err(failed)?;
         rename_new(&self.path, to).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => Error::conflict(
                 format!("{} exists already, and nothing is ever replaced", to.display()),
@@ -86,6 +85,8 @@ impl DraftFolder {
             ),
             _ => failed(error),
         })?;
+        // Last: a program that is killed before leaves a folder that is known as a draft, or one that is whole.
+        fs::remove_file(to.join(LOCK)).map_err(failed)?;
         sync(to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))).map_err(failed)
     }
 }

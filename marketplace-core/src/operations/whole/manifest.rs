@@ -90,6 +90,10 @@ impl Manifest {
     /// `not_found` without a folder; `invalid` when it is not a whole backup; `unavailable` when it is of a newer program.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(MANIFEST);
+        // Opening anything else might wait for ever.
+        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(damaged(format_args!("{} is no file", path.display())));
+        }
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !folder.is_dir() => {

@@ -28,6 +28,7 @@ use crate::{
         draft_folder::DraftFolder,
         files::{Depot, Location, SHELVES},
         folders::make_private_folder,
+        sqlite_url::SqliteUrl,
     },
 };
 
@@ -68,8 +69,14 @@ pub async fn verify(from: &Path, progress: &(dyn Fn(FileProgress) + Send + Sync)
     });
     verified.await.map_err(Error::internal)??;
     let there = keys_in(&from.join(KEYS))?;
-    if there.len() != manifest.keys.len() {
-        return Err(damaged("it has keys that its manifest does not name"));
+    let mut named: Vec<_> = manifest
+        .keys
+        .iter()
+        .filter_map(|key| Some(key.file.strip_prefix(KEYS)?.strip_prefix('/')?.to_owned()))
+        .collect();
+    named.sort();
+    if there != named {
+        return Err(damaged("its keys are not those that its manifest names"));
     }
     verify_files(from, &manifest, progress).await?;
     Ok(manifest)
@@ -134,6 +141,15 @@ pub async fn restore(
         require_apart("/from", &Location::Folder(here.clone()), place)?;
     }
 
+    if !force && is_elsewhere(config, from, &files, &keys_dir)? {
+        let text = format!(
+            "{files} and {} hold files and keys already, and there is no database at {}: whose are they? Set data_dir, files_url and \
+             keys_dir for the place to restore to, or replace them (--force)",
+            keys_dir.display(),
+            config.database_url()
+        );
+        return Err(Error::conflict(text, serde_json::json!({ "keys_dir": keys_dir.display().to_string() })));
+    }
     let keys = Keys::stage(from, &keys_dir)?;
     let staged = Files::stage(&here, files, progress).await?;
     let with_keys = Config { keys_dir: Some(keys.folder()), ..config.clone() };
@@ -156,6 +172,35 @@ pub async fn restore(
     })
 }
 
+/// Returns whether files or other keys than the backup's are in their places while there is no database: they belong to another
+/// one then, as when a restore is tried out with a database of another name.
+fn is_elsewhere(config: &Config, from: &Path, files: &Location, keys_dir: &Path) -> Result<bool> {
+    let Some(database) = SqliteUrl::parse(config.database_url().expose())? else { return Ok(false) };
+    if database.path.exists() {
+        return Ok(false);
+    }
+    let has_files = match files {
+        Location::Folder(root) => {
+            SHELVES.iter().any(|shelf| fs::read_dir(root.join(shelf)).is_ok_and(|mut found| found.next().is_some()))
+        }
+        Location::Bucket(_) => false,
+    };
+    Ok(has_files || (!keys_in(keys_dir)?.is_empty() && !has_keys_of(from, keys_dir)?))
+}
+
+/// Returns whether the keys in a folder are those of the backup.
+fn has_keys_of(from: &Path, dir: &Path) -> Result<bool> {
+    let read = |path: PathBuf| fs::read(&path).map_err(|error| unreadable(&path, error));
+    let (backed_up, there) = (keys_in(&from.join(KEYS))?, keys_in(dir)?);
+    let mut is_there = !backed_up.is_empty();
+    for name in &backed_up {
+        // The mark of a begun log says nothing about the keys.
+        let is_same = there.contains(name) && read(dir.join(name))? == read(from.join(KEYS).join(name))?;
+        is_there &= is_same || name == "audit.begun";
+    }
+    Ok(is_there)
+}
+
 /// The keys of a backup.
 enum Keys {
     /// They are there already.
@@ -166,15 +211,7 @@ enum Keys {
 
 impl Keys {
     fn stage(from: &Path, dir: &Path) -> Result<Self> {
-        let read = |path: PathBuf| fs::read(&path).map_err(|error| unreadable(&path, error));
-        let (backed_up, there) = (keys_in(&from.join(KEYS))?, keys_in(dir)?);
-        let mut is_there = !backed_up.is_empty();
-        for name in &backed_up {
-            // The mark of a begun log says nothing about the keys.
-            let is_same = there.contains(name) && read(dir.join(name))? == read(from.join(KEYS).join(name))?;
-            is_there &= is_same || name == "audit.begun";
-        }
-        if is_there {
+        if has_keys_of(from, dir)? {
             return Ok(Self::There(dir.to_owned()));
         }
         make_private_folder(dir)?;

@@ -27,6 +27,24 @@ use crate::{
 };
 pub use private_way::{is_loopback, is_private_way};
 
+/// Returns this process's environment, without variables of others that are no text.
+///
+/// # Errors
+/// `invalid` for a variable of this program that is no text.
+pub fn environment() -> Result<Vec<(String, String)>> {
+    let texts = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        match value.into_string() {
+            Ok(value) => Some(Ok((name, value))),
+            Err(_) if name.starts_with(ENV_PREFIX) => {
+                Some(Err(Error::invalid("/config", format!("the environment variable {name} must be UTF-8"))))
+            }
+            Err(_) => None,
+        }
+    });
+    texts.collect()
+}
+
 /// Prefix of environment variables: `MARKETPLACE_DATABASE_URL`, `MARKETPLACE_LOG__LEVEL` for `log.level`.
 pub const ENV_PREFIX: &str = "MARKETPLACE_";
 

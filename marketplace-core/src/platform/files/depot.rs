@@ -147,6 +147,9 @@ impl Location {
                 let path = folder_of(folder)?.ok_or_else(|| wrong("must name a folder, such as file:///srv/files"))?;
                 Ok(Self::Folder(path))
             }
+            Some(("s3", rest)) if rest.split('/').next().is_some_and(|bucket| bucket.contains('@')) => {
+                Err(wrong("must not have credentials; they belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"))
+            }
             Some(("s3", rest)) if rest.split('/').next().is_some_and(|bucket| !bucket.is_empty()) => {
                 Ok(Self::Bucket(text.trim_end_matches('/').to_owned()))
             }
@@ -315,6 +318,7 @@ impl Depot {
 
     /// Returns the bytes of a file; `None` when it does not exist.
     pub async fn read(&self, key: ObjectKey) -> Result<Option<Bytes>, Trouble> {
+        self.require_file(key)?;
         let path = self.path(key);
         let read = self.tried("read", key, async || {
             let found = self.store.get(&path).await?;
@@ -333,6 +337,7 @@ impl Depot {
 
     /// Returns the size and the hash of a file, read in parts; `None` when it does not exist.
     pub async fn digest(&self, key: ObjectKey) -> Result<Option<Digest>, Trouble> {
+        self.require_file(key)?;
         let path = self.path(key);
         self.tried("read", key, async || {
             let mut bytes = self.store.get(&path).await?.into_stream();
@@ -344,6 +349,16 @@ impl Depot {
             Ok(Digest { size, sha256: hash.finalize().into() })
         })
         .await
+    }
+
+    /// Refuses what is no file: opening a pipe waits for ever, and a device has no end.
+    fn require_file(&self, key: ObjectKey) -> Result<(), Trouble> {
+        let Location::Folder(folder) = &self.location else { return Ok(()) };
+        if fs::metadata(folder.join(key.to_string())).is_ok_and(|found| !found.is_file()) {
+            let text = format!("{key} in {} is no file", self.location);
+            return Err(Error::unavailable(text, "not a regular file").into());
+        }
+        Ok(())
     }
 
     /// Writes a file, which has its name only once it is complete. Durable when it returns.
