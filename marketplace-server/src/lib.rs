@@ -34,6 +34,8 @@ mod middleware;
 mod network;
 mod openapi;
 pub mod options;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod problem;
 mod process;
 mod representation;

@@ -16,18 +16,22 @@ const KEPT: usize = 14;
 const QUIET: [&str; 9] =
     ["hyper", "hyper_util", "h2", "rustls", "tokio_rustls", "sqlx", "lettre", "reqwest", "object_store"];
 
-/// Creates a subscriber, and the guard that writes what is buffered for files when it is dropped.
+/// Where lines of the log go, or spans.
+pub type Sink = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Creates a subscriber of the log, and of `spans` if they are collected, and the guard that writes what is buffered for files when it is dropped.
 pub fn subscriber<W>(
     log: &Log,
     dir: &std::path::Path,
     terminal: W,
     ansi: bool,
+    spans: Option<Sink>,
 ) -> Result<(impl tracing::Subscriber + Send + Sync + use<W>, Option<WorkerGuard>)>
 where
     W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
     let (file, guard) = log.files.then(|| daily_file(dir)).transpose()?.unzip();
-    let terminal: Box<dyn Layer<Registry> + Send + Sync> = match log.format {
+    let terminal: Sink = match log.format {
         LogFormat::Pretty => {
             Box::new(tracing_subscriber::fmt::layer().with_writer(terminal).with_ansi(ansi).with_target(false))
         }
@@ -35,7 +39,8 @@ where
     };
     let file =
         file.map(|file| tracing_subscriber::fmt::layer().json().flatten_event(true).with_ansi(false).with_writer(file));
-    let subscriber = Registry::default().with(terminal.and_then(file).with_filter(filter(&log.level, log.access)?));
+    let lines: Sink = Box::new(terminal.and_then(file).with_filter(filter(&log.level, log.access)?));
+    let subscriber = Registry::default().with(spans.into_iter().chain([lines]).collect::<Vec<_>>());
     Ok((subscriber, guard))
 }
 
@@ -75,6 +80,7 @@ fn filter(level: &str, access: bool) -> Result<EnvFilter> {
         text.push_str("=info");
     }
     text.push_str(if access { ",access=info" } else { ",access=off" });
+    text.push_str(",spans=off");
     // PostgreSQL's notices, such as "already exists, skipping" after CREATE … IF NOT EXISTS.
     text.push_str(",sqlx::postgres::notice=warn");
     EnvFilter::builder().parse(&text).map_err(|error| bad(&error))

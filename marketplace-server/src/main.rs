@@ -15,6 +15,8 @@ use marketplace_core::{
     db::{Db, OpenOptions},
     error::{Error, ErrorCode, Result},
 };
+#[cfg(feature = "otlp")]
+use marketplace_server::otlp::Traces;
 use marketplace_server::{Listeners, Options, Stop, args::Args, logging, serve, service_manager};
 use tokio::net::TcpListener;
 
@@ -99,7 +101,8 @@ async fn run() -> Result<(), Failure> {
         .and_then(|environment| args.config(environment))
         .map_err(hint("`marketplace-server --help` lists what can be set; defaults work"))?;
     let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let (subscriber, _guard) = logging::subscriber(&config.log, &config.log_dir(), std::io::stderr, ansi)
+    let (spans, traces) = start_traces(&config).map_err(hint("correct the setting that is named"))?;
+    let (subscriber, _guard) = logging::subscriber(&config.log, &config.log_dir(), std::io::stderr, ansi, spans)
         .map_err(hint("set log.dir to a folder that can be written, and log.level to a level"))?;
     tracing::subscriber::set_global_default(subscriber)
         .map_err(Error::internal)
@@ -125,8 +128,33 @@ async fn run() -> Result<(), Failure> {
     tokio::spawn(service_manager::keep_alive());
     let outcome = serve(app.clone(), listeners, options, stop).await;
     app.close().await;
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
     tracing::info!("stopped");
     outcome.map_err(hint("correct the setting that is named; `marketplace-server --help` lists all"))
+}
+
+#[cfg(feature = "otlp")]
+fn start_traces(config: &Config) -> Result<(Option<logging::Sink>, Option<Traces>)> {
+    Ok(Traces::start(&config.traces)?.unzip())
+}
+
+/// What sends spans: nothing does in this build.
+#[cfg(not(feature = "otlp"))]
+enum Traces {}
+
+#[cfg(not(feature = "otlp"))]
+impl Traces {
+    async fn finish(self) {}
+}
+
+#[cfg(not(feature = "otlp"))]
+fn start_traces(config: &Config) -> Result<(Option<logging::Sink>, Option<Traces>)> {
+    match config.traces.url {
+        Some(_) => Err(Error::invalid("/traces/url", "needs a server that is built with the feature `otlp`")),
+        None => Ok((None, None)),
+    }
 }
 
 /// Prints the manual page of this program.

@@ -38,6 +38,7 @@ use marketplace_core::{
     random,
 };
 use tower::{Layer, Service};
+use tracing::Instrument;
 
 use crate::{
     body,
@@ -107,7 +108,6 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let began = Instant::now();
         let id = request_id(request.headers(), &self.layer.ids);
-        let trace_id = trace::id(request.headers()).map(str::to_owned);
         let ctx = self.layer.ctx.clone();
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>().cloned();
@@ -123,6 +123,9 @@ where
             is_upload: limits::by_account(&method, route.as_ref().map_or("", MatchedPath::as_str)) == Class::Upload,
         };
         let class = incoming.class;
+        let caller = trace::caller(request.headers());
+        let span = trace::span(caller, !incoming.is_direct, &method, route.as_ref().map(MatchedPath::as_str), &ctx);
+        let trace_id = trace::id_of(&span).or_else(|| caller.map(|caller| caller.trace.to_owned()));
         // What logs in waits for passwords anyway.
         if incoming.is_api && !path.starts_with("/v1/auth/") {
             ctx.app.note_work();
@@ -131,7 +134,8 @@ where
         let head = check_head(&request);
         let (request, unread) = body::recoverable(request);
         let inner = self.inner.clone();
-        Box::pin(async move {
+        let recorded = span.clone();
+        let answered = async move {
             let work = incoming.answer(&ctx, inner, request, head);
             let (mut response, context) = recording(Some(incoming.address), work).await;
             if response.status() == StatusCode::CREATED {
@@ -160,6 +164,7 @@ where
             let route = route.as_ref().map(MatchedPath::as_str);
             ctx.metrics.record(route, &method, status, took);
             let (name, route) = (id.to_str().unwrap_or_default(), route.unwrap_or("unmatched"));
+            trace::ended(&recorded, name, status);
             ctx.denials.log(status, name, &method, route, context.user);
             if ctx.app.config.log.access {
                 tracing::info!(
@@ -191,7 +196,8 @@ where
             secure(headers, is_page, ctx.app.config.tls.cert.is_some());
             headers.insert(X_REQUEST_ID.clone(), id);
             Ok(response)
-        })
+        };
+        Box::pin(answered.instrument(span))
     }
 }
 

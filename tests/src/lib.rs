@@ -13,6 +13,7 @@
 //! | a Redis or a PostgreSQL that goes away, a wire that is cut or silent | [`redis`], [`cluster`], [`wire`] |
 //! | disks that fail and fill up | [`fault`] |
 //! | a bucket that hangs; a mail server that does is core's | [`bucket`], [`marketplace_core::testing::smtp`] |
+//! | a collector of traces | [`collector`] |
 //! | social login: a provider that lies, and browsers that visit it | [`provider`] |
 //! | sockets, frames | [`socket`] |
 //! | the command line | [`cli`] |
@@ -31,6 +32,7 @@ pub mod bucket;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
+pub mod collector;
 pub mod database;
 mod description;
 pub mod fault;

@@ -22,6 +22,7 @@ pub(crate) mod passwords;
 pub mod redis_url;
 pub(crate) mod rounds;
 pub(crate) mod slots;
+pub mod spans;
 pub mod sqlite_url;
 pub mod tls;
 #[cfg_attr(not(feature = "webhooks"), expect(dead_code, reason = "what sends uses it"))]

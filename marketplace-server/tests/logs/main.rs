@@ -126,7 +126,7 @@ fn no_secret_and_no_personal_datum_is_logged() {
     let settings = log.clone();
     let writer = captured.clone();
     let (subscriber, guard) =
-        marketplace_server::logging::subscriber(&log, folder.path(), move || writer.clone(), false).unwrap();
+        marketplace_server::logging::subscriber(&log, folder.path(), move || writer.clone(), false, None).unwrap();
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let secrets = runtime.block_on(async {

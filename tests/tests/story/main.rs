@@ -13,3 +13,4 @@ mod reports;
 mod secrets;
 mod servers;
 mod sockets;
+mod traces;

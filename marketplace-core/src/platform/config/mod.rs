@@ -18,7 +18,7 @@ use url::Url;
 
 pub use self::{
     network::Network,
-    parts::{Argon2, Limits, Links, Log, LogFormat, Oidc, Retention, Tls, Webhooks},
+    parts::{Argon2, Limits, Links, Log, LogFormat, Oidc, Retention, Tls, Traces, Webhooks},
     secret::Secret,
 };
 use crate::{
@@ -107,6 +107,8 @@ pub struct Config {
     pub totp_tolerance: u8,
     /// Logs.
     pub log: Log,
+    /// Traces.
+    pub traces: Traces,
     /// Password hashing.
     pub argon2: Argon2,
     /// A file of passwords known from breaches, as *Pwned Passwords* distributes them ordered by hash: one line
@@ -155,6 +157,7 @@ impl Default for Config {
             require_totp: false,
             totp_tolerance: 1,
             log: Log::default(),
+            traces: Traces::default(),
             argon2: Argon2::default(),
             breached_passwords: None,
             clamd: None,
@@ -263,6 +266,7 @@ impl Config {
         if self.metrics_listen == Some(self.listen) && self.listen.port() != 0 {
             return bad("metrics_listen", "must be another address than listen");
         }
+        self.traces.check().map_err(|(key, rule)| Error::invalid(format!("/traces/{key}"), rule))?;
         let public = &self.public_url;
         self.links.check(public).map_err(|(key, rule)| Error::invalid(format!("/links/{key}"), rule))?;
         if (self.cookies || !self.oidc.is_empty()) && !is_private_way(public) {
@@ -433,6 +437,11 @@ fn environment_value(key: &str, value: &str) -> toml::Value {
     // Some providers issue numeric ids, which are text all the same.
     if matches!(key, "client_id" | "client_secret") {
         return toml::Value::String(value.to_owned());
+    }
+    if key == "sample"
+        && let Ok(share) = value.parse()
+    {
+        return toml::Value::Float(share);
     }
     match value.parse::<i64>() {
         Ok(number) => toml::Value::Integer(number),

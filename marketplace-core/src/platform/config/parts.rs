@@ -69,6 +69,40 @@ pub struct Log {
     pub dir: Option<PathBuf>,
 }
 
+/// Traces: how long requests take, and which parts of them, for OpenTelemetry.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Traces {
+    /// Where a collector takes OTLP over HTTP, such as `http://127.0.0.1:4318`; without it, there are no traces.
+    pub url: Option<Url>,
+    /// The share of traces that is recorded, from 0 to 1. Callers behind `trusted_proxies` decide for theirs.
+    pub sample: f64,
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self { url: None, sample: 1.0 }
+    }
+}
+
+impl Traces {
+    pub(super) fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let is_fine = |url: &Url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+        };
+        if !self.url.as_ref().is_none_or(is_fine) {
+            return Err(("url", "must be like http://127.0.0.1:4318, without user, password and query"));
+        }
+        if !(0.0..=1.0).contains(&self.sample) {
+            return Err(("sample", "must be from 0 to 1"));
+        }
+        Ok(())
+    }
+}
+
 /// Password hashing (argon2id). Defaults: OWASP Password Storage Cheat Sheet, second of its equivalent settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

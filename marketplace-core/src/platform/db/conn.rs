@@ -1,6 +1,7 @@
 //! Connections of either engine.
 
 use sqlx::SqliteConnection;
+use tracing::Span;
 
 use super::{
     connections::Lent,
@@ -16,21 +17,21 @@ pub enum Conn<'c> {
     Pg(&'c mut PgConn),
 }
 
-/// A connection borrowed from the pool for reading.
+/// A connection borrowed from the pool for reading, with the span that lasts for as long.
 #[derive(Debug)]
 pub enum Reader {
     /// A connection to SQLite.
-    Sqlite(Lent),
+    Sqlite(Lent, Span),
     /// A connection to PostgreSQL.
-    Pg(PgLease),
+    Pg(PgLease, Span),
 }
 
 impl Reader {
     /// Returns the connection in the form that stores accept.
     pub fn conn(&mut self) -> Conn<'_> {
         match self {
-            Self::Sqlite(conn) => Conn::Sqlite(conn),
-            Self::Pg(conn) => Conn::Pg(conn),
+            Self::Sqlite(conn, _) => Conn::Sqlite(conn),
+            Self::Pg(conn, _) => Conn::Pg(conn),
         }
     }
 }

@@ -61,6 +61,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use self::{
     postgres::{Limits, Target},
@@ -79,6 +80,7 @@ use crate::{
         health::{Component, Health},
         limiter::Key,
         load::DatabaseLoad,
+        spans::part,
         sqlite_url::{Mode, SqliteUrl},
     },
 };
@@ -317,11 +319,20 @@ impl Db {
         }
     }
 
+    /// Returns the name of the engine in spans, by OpenTelemetry's semantic conventions.
+    fn system(&self) -> &'static str {
+        match self.engine() {
+            Engine::Sqlite => "sqlite",
+            Engine::Postgres => "postgresql",
+        }
+    }
+
     /// Borrows a connection for reading. On SQLite each statement sees its own snapshot.
     pub async fn read(&self) -> Result<Reader> {
+        let span = part!("db.read", otel.kind = "client", db.system.name = self.system());
         Ok(match &self.0 {
-            Inner::Sqlite { read, .. } => Reader::Sqlite(read.acquire().await.map_err(DbError::from)?),
-            Inner::Postgres { pool, .. } => Reader::Pg(pool.acquire_to_read().await?),
+            Inner::Sqlite { read, .. } => Reader::Sqlite(read.acquire().await.map_err(DbError::from)?, span),
+            Inner::Postgres { pool, .. } => Reader::Pg(pool.acquire_to_read().await?, span),
         })
     }
 
@@ -425,7 +436,8 @@ impl Db {
                 Ok(())
             })
         });
-        self.run(preview, work, Box::new(after)).await?;
+        let span = part!("db.write", otel.kind = "client", db.system.name = self.system());
+        self.run(preview, work, Box::new(after)).instrument(span).await?;
         let value = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
         value.ok_or_else(|| Error::internal("a unit of work was committed and has no answer"))
     }

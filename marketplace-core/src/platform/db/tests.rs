@@ -16,10 +16,10 @@ async fn every_sql_prepares() {
     for test in testing::databases().await {
         for &(place, sqlite, postgres) in ALL_SQL {
             match test.db().read().await.unwrap() {
-                Reader::Sqlite(mut conn) => {
+                Reader::Sqlite(mut conn, _) => {
                     drop(conn.prepare(sqlite.into_sql_str()).await.unwrap_or_else(|e| panic!("{place}: {e}")));
                 }
-                Reader::Pg(mut conn) => {
+                Reader::Pg(mut conn, _) => {
                     drop(conn.prepare(postgres.into_sql_str()).await.unwrap_or_else(|e| panic!("{place}: {e}")));
                 }
             }
@@ -141,7 +141,7 @@ async fn the_two_schemas_agree() {
     for test in &databases {
         let mut reader = test.db().read().await.unwrap();
         let shape: Vec<(String,)> = match &mut reader {
-            Reader::Sqlite(conn) => sqlx::query_as(
+            Reader::Sqlite(conn, _) => sqlx::query_as(
                 "SELECT m.name || '.' || c.name || ' ' || CASE c.\"notnull\" WHEN 1 THEN 'not null' ELSE 'null' END || ' pk' || c.pk \
                  FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\' AND m.name NOT LIKE 'services\\_fts%' ESCAPE '\\' \
                  UNION ALL SELECT m.name || ' index ' || CASE i.\"unique\" WHEN 1 THEN 'unique ' ELSE '' END || \
@@ -154,7 +154,7 @@ async fn the_two_schemas_agree() {
             .fetch_all(&mut **conn)
             .await
             .unwrap(),
-            Reader::Pg(conn) => sqlx::query_as(
+            Reader::Pg(conn, _) => sqlx::query_as(
                 "SELECT c.relname || '.' || a.attname || ' ' || CASE WHEN a.attnotnull THEN 'not null' ELSE 'null' END || ' pk' || COALESCE(array_position(k.conkey, a.attnum), 0) \
                  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public' JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 \
                  LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p' WHERE c.relkind = 'r' AND c.relname NOT LIKE '\\_sqlx%' \

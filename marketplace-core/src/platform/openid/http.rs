@@ -6,9 +6,13 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
+use tracing::Instrument;
 use url::Url;
 
-use crate::base::error::{Error, Result};
+use crate::{
+    base::error::{Error, Result},
+    platform::spans::{self, part},
+};
 
 /// Maximum size of a response, in bytes.
 const MAX_ANSWER: usize = 256 * 1024;
@@ -103,7 +107,15 @@ impl Http {
                 }
             }
         };
-        let mut response = request.header(ACCEPT, "application/json").send().await.map_err(failed)?;
+        let span = part!("oidc.request", otel.kind = "client");
+        let sent = async {
+            let request = match spans::traceparent() {
+                Some(parent) => request.header("traceparent", parent),
+                None => request,
+            };
+            request.header(ACCEPT, "application/json").send().await
+        };
+        let mut response = sent.instrument(span).await.map_err(failed)?;
         let status = response.status();
         if status.is_redirection() || status.is_server_error() {
             return Err(away(format!("a status {status}")));

@@ -13,6 +13,7 @@ use argon2::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use self::threads::Threads;
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
     platform::{
         config,
         limiter::{Turns, network},
+        spans::part,
     },
 };
 
@@ -91,7 +93,7 @@ impl Hasher {
             }
             drop(turn);
         })?;
-        answer.await.map_err(Error::internal)
+        answer.instrument(part!("password.hash")).await.map_err(Error::internal)
     }
 
     /// Returns the hash of a password in the PHC string format.

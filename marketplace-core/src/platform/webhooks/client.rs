@@ -20,7 +20,10 @@ use reqwest::{
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use super::address::{checked, is_allowed};
-use crate::platform::config::{Network, Webhooks};
+use crate::platform::{
+    config::{Network, Webhooks},
+    spans,
+};
 
 /// How long one request may take, from the look-up of the name to the end of the answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -151,6 +154,10 @@ impl Client {
             Err(error) => return failed(reason(&error)),
         };
         let request = client.post(url).headers(headers).header(CONTENT_TYPE, "application/json").body(body);
+        let request = match spans::traceparent() {
+            Some(parent) => request.header("traceparent", parent),
+            None => request,
+        };
         let mut answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) => return failed(reason(&error)),

@@ -9,6 +9,7 @@ use std::{
 use futures::FutureExt;
 use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument;
 
 use super::{
     model::{DeliveryState, TRIED_FOR, pause_after},
@@ -23,7 +24,10 @@ use crate::{
         text,
         time::Timestamp,
     },
-    platform::webhooks::client::{Failure, Outcome, PATIENCE},
+    platform::{
+        spans,
+        webhooks::client::{Failure, Outcome, PATIENCE},
+    },
     timers::Timer,
 };
 
@@ -83,7 +87,9 @@ async fn send_while_due(app: App, webhook: WebhookId, _places: (OwnedSemaphorePe
 async fn send_one(app: &App, taken: Taken) -> Result<bool> {
     let (webhook, sent_at) = (taken.webhook, app.now());
     let headers = headers(&taken, sent_at)?;
-    let request = app.webhooks.client.post(&taken.url, headers, taken.body.clone(), sent_at.to_offset());
+    let span = tracing::trace_span!(target: spans::ROOT, "webhook.send", otel.kind = "client", webhook.attempt = taken.attempts);
+    let request =
+        app.webhooks.client.post(&taken.url, headers, taken.body.clone(), sent_at.to_offset()).instrument(span);
     let late = || Outcome::Failed(Failure { status: None, reason: "it did not answer".into(), wait: None });
     // The client has the same limit; a name that is not found has none.
     let outcome = tokio::time::timeout(PATIENCE * 2, request).await.unwrap_or_else(|_| late());

@@ -34,12 +34,16 @@ use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Durati
 
 use futures::FutureExt;
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use super::{
     Conn, Db, Reader,
     queues::{Asked, PointRead, Queue},
 };
-use crate::base::error::{Error, Result};
+use crate::{
+    base::error::{Error, Result},
+    platform::spans::part,
+};
 
 /// Time without a response after which a read by key is assumed to be stuck; it normally takes microseconds.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -54,7 +58,8 @@ impl Db {
             tokio::spawn(run(self.clone(), queue));
         }
         let gone = |_| Err(Error::unavailable("the database does not answer; try again", "the read was dropped"));
-        answered.await.unwrap_or_else(gone)
+        let span = part!("db.read", otel.kind = "client", db.system.name = self.system());
+        answered.instrument(span).await.unwrap_or_else(gone)
     }
 }
 
