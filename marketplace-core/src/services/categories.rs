@@ -52,7 +52,9 @@ pub(super) async fn known_categories(app: &App) -> Result<Arc<Known>> {
     {
         return Ok(all);
     }
-    let all = store::all(&mut app.db.read().await?.conn()).await?;
+    let all = store::all_named(&mut app.db.read().await?.conn()).await?;
+    let named = all.iter().filter(|(_, named)| *named).map(|(category, _)| category.clone()).collect();
+    let all: Vec<CategoryDetail> = all.into_iter().map(|(category, _)| category).collect();
     let merge = |category: &CategoryDetail| {
         category.merged_into.map(|into| Merge { from: category.key, into, moving: category.moving })
     };
@@ -62,7 +64,7 @@ pub(super) async fn known_categories(app: &App) -> Result<Arc<Known>> {
         CategoryInfo { code: category.key, name, names: category.names, parent: category.parent }
     };
     let active = all.into_iter().filter(|category| category.active).map(info).collect();
-    let known = Arc::new(Known { active, merged });
+    let known = Arc::new(Known { active, merged, named });
     *app.categories.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Arc::clone(&known)));
     Ok(known)
 }

@@ -219,6 +219,8 @@ pub(crate) struct Known {
     pub active: Arc<[CategoryInfo]>,
     /// Those that were merged.
     pub merged: Merged,
+    /// Those whose names admins wrote.
+    pub named: Vec<CategoryDetail>,
 }
 
 /// A category that services can be of.

@@ -19,6 +19,7 @@ struct Row {
     merged_into: Option<Category>,
     moving: bool,
     version: i64,
+    named: bool,
 }
 
 impl Row {
@@ -31,17 +32,19 @@ impl Row {
 
 /// Returns every category, in order. There are few.
 pub(super) async fn all(conn: &mut Conn<'_>) -> Result<Vec<CategoryDetail>> {
-    let mut rows = q!(conn => all Row,
-        "SELECT key, names, parent, position, active, merged_into, moving, version FROM categories ORDER BY key")?;
-    rows.sort_by_key(|row| row.position);
-    rows.into_iter().map(Row::detail).collect()
+    Ok(all_named(conn).await?.into_iter().map(|(category, _)| category).collect())
 }
 
-/// Returns those whose names admins wrote.
-pub(super) async fn named(conn: &mut Conn<'_>) -> Result<Vec<CategoryDetail>> {
-    let rows = q!(conn => all Row,
-        "SELECT key, names, parent, position, active, merged_into, moving, version FROM categories WHERE named ORDER BY key")?;
-    rows.into_iter().map(Row::detail).collect()
+/// Returns every category, in order, and whether admins wrote its names.
+pub(super) async fn all_named(conn: &mut Conn<'_>) -> Result<Vec<(CategoryDetail, bool)>> {
+    let mut rows = q!(conn => all Row,
+        "SELECT key, names, parent, position, active, merged_into, moving, version, named FROM categories ORDER BY key")?;
+    rows.sort_by_key(|row| row.position);
+    let with_mark = |row: Row| {
+        let named = row.named;
+        Ok((row.detail()?, named))
+    };
+    rows.into_iter().map(with_mark).collect()
 }
 
 /// Returns whether services can be of a category; `None` when there is none.

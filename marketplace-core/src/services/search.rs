@@ -13,13 +13,13 @@ use std::{
 
 use super::{
     categories::{self, require_known},
-    category::Merged,
-    category_store,
+    category::{Known, Merged},
     model::{Estimate, FoundServices, SearchFilter, ServiceSort},
     place::{FARTHEST, Place},
     query::{MAX_COMPLETIONS, Query, SearchCursor, Tier, Vocabulary, query_words},
     search_sql::{
-        Hit, Order, Wanted, completions, crowd, fits, is_sqlite, known, look_up, nearby, neighbours, scan, walk,
+        Hit, Order, Relation, Turn, Wanted, crowd, crowds, fits, is_sqlite, look_up, look_up_in_turn, nearby, related,
+        scan, walk,
     },
     snippets, store,
     summary::Summary,
@@ -42,6 +42,8 @@ const SAMPLE: i64 = 100;
 const SAMPLE_HITS: usize = 6;
 /// Number of tiers that are asked for before anything else is read.
 const AT_ONCE: i64 = 2;
+/// Number of tiers that are read in one statement.
+const IN_TURN: usize = 4;
 /// Number of matches up to which all are read at once, to be ranked here.
 const PROBE: i64 = 60;
 /// Maximum number of rows that are tested before the full-text index is queried for all matches.
@@ -78,7 +80,7 @@ pub async fn search(app: &App, filter: &SearchFilter, page: &PageRequest) -> Res
     let now = app.now();
     let (filter, known) = (filter.clone(), categories::known_categories(app).await?);
     let reading = app.db.read_lagging(move |conn| {
-        Box::pin(async move { find(conn, now, &filter, query, &known.merged, (cursor, limit)).await })
+        Box::pin(async move { find(conn, now, &filter, query, &known, (cursor, limit)).await })
     });
     reading.await
 }
@@ -88,7 +90,7 @@ async fn find(
     now: Timestamp,
     filter: &SearchFilter,
     mut query: Query,
-    merged: &Merged,
+    Known { merged, named, .. }: &Known,
     (cursor, limit): (Option<SearchCursor>, i64),
 ) -> Result<FoundServices> {
     if let Some(category) = filter.category {
@@ -96,7 +98,7 @@ async fn find(
         query.among(category, &merged.keys_of(category));
     }
     if !query.terms.is_empty() {
-        query.name_categories(&category_store::named(conn).await?);
+        query.name_categories(named);
         query.follow(merged);
     }
     let mut search = Search::new(conn, now, query);
@@ -158,15 +160,20 @@ impl<'a, 'c> Search<'a, 'c> {
         }
         let mut vocabulary = Vocabulary::default();
         let most = i64::try_from(MAX_COMPLETIONS).unwrap_or(0) + 1;
-        for beginning in self.query.beginnings() {
-            vocabulary.completions.push(match beginning {
-                Some(beginning) => completions(self.conn, beginning, most).await?,
-                None => Vec::new(),
-            });
-        }
+        let beginnings = self.query.beginnings();
+        vocabulary.completions.resize_with(beginnings.len(), Vec::new);
         let words: Vec<&str> = self.query.terms.iter().map(|term| term.word.as_str()).collect();
-        vocabulary.neighbours = neighbours(self.conn, &words).await?;
-        vocabulary.synonyms = known(self.conn, self.query.synonyms()).await?.into_iter().collect();
+        for (relation, word) in related(self.conn, &beginnings, most, &words, &self.query.synonyms()).await? {
+            match relation {
+                Relation::Begins(at) => {
+                    vocabulary.completions.get_mut(at).into_iter().for_each(|list| list.push(word.clone()))
+                }
+                Relation::Near => vocabulary.neighbours.push(word),
+                Relation::Synonym => {
+                    vocabulary.synonyms.insert(word);
+                }
+            }
+        }
         self.query.learn(&vocabulary);
         Ok(())
     }
@@ -226,6 +233,10 @@ impl<'a, 'c> Search<'a, 'c> {
                 return Ok(());
             }
         }
+        let is_by_words = ahead.iter().all(|tier| !tier.has.is_empty());
+        if is_sqlite(self.conn) && is_by_words && self.circle().is_none() && self.query.phrases.is_empty() {
+            return self.rank_in_turn(&ahead, cursor, want, rows).await;
+        }
         for tier in ahead {
             let missing = missing(rows, want);
             if missing <= 0 {
@@ -244,6 +255,31 @@ impl<'a, 'c> Search<'a, 'c> {
             hits.truncate(usize::try_from(missing).unwrap_or(0));
             let ranked = |hit: Hit| (SearchCursor { sort, key: tier.id, number: hit.number }, hit);
             rows.extend(hits.into_iter().map(ranked));
+        }
+        Ok(())
+    }
+
+    /// Appends the next matches of some tiers, a few of which are read in one statement.
+    async fn rank_in_turn(
+        &mut self,
+        tiers: &[&Tier],
+        cursor: Option<SearchCursor>,
+        want: i64,
+        rows: &mut Vec<Ranked>,
+    ) -> Result<()> {
+        for some in tiers.chunks(IN_TURN) {
+            let missing = missing(rows, want);
+            if missing <= 0 {
+                break;
+            }
+            let turn = |tier: &&Tier| {
+                let after = cursor.filter(|cursor| cursor.key == tier.id).map_or(i64::MAX, |cursor| cursor.number);
+                Turn { id: tier.id, wanted: self.query.wanted(tier), after }
+            };
+            let turns: Vec<Turn> = some.iter().map(turn).collect();
+            let ranked =
+                |hit: Hit| (SearchCursor { sort: ServiceSort::Relevance, key: hit.key, number: hit.number }, hit);
+            rows.extend(look_up_in_turn(self.conn, self.now, &turns, missing).await?.into_iter().map(ranked));
         }
         Ok(())
     }
@@ -430,23 +466,26 @@ impl<'a, 'c> Search<'a, 'c> {
         }
         let mut rows: Vec<Ranked> = Vec::new();
         let mut looked_at = 0;
-        // The nearest tile comes first. Matches nearer than the nearest remaining tile are in their final order.
-        let mut tiles = BinaryHeap::from([Reverse((0, Tile::ALL))]);
-        while let Some(Reverse((nearest, tile))) = tiles.pop() {
+        // The nearest tile comes first, with the number of services in it, up to a limit. Matches nearer than the nearest remaining
+        // tile are in their final order.
+        let mut tiles = BinaryHeap::from([Reverse((0, Tile::ALL, TILE + 1))]);
+        while let Some(Reverse((nearest, tile, many))) = tiles.pop() {
             if nearest > farthest || rows.iter().filter(|(cursor, _)| cursor.key < nearest).count() >= cut {
                 break;
             }
-            wanted.tiles = Some(tile.numbers());
-            let many = crowd(self.conn, &wanted, TILE + 1).await?;
             if many > TILE && !tile.is_smallest() {
-                for quarter in tile.quarters() {
+                let near = tile.quarters().filter_map(|quarter| {
                     let (nearest, last) = quarter.metres_from(place);
-                    if last >= after.0 {
-                        tiles.push(Reverse((nearest, quarter)));
-                    }
-                }
+                    (nearest <= farthest && last >= after.0).then_some((nearest, quarter))
+                });
+                let near: Vec<(i64, Tile)> = near.collect();
+                let of = |(_, tile): &(i64, Tile)| Wanted { tiles: Some(tile.numbers()), ..Wanted::default() };
+                let counts = crowds(self.conn, &near.iter().map(of).collect::<Vec<_>>(), TILE + 1).await?;
+                let crowded = near.into_iter().zip(counts).filter(|(_, many)| *many > 0);
+                tiles.extend(crowded.map(|((nearest, tile), many)| Reverse((nearest, tile, many))));
                 continue;
             }
+            wanted.tiles = Some(tile.numbers());
             looked_at += many;
             if looked_at > MANY && !wanted.has.is_empty() {
                 // There were fewer matches than the sample suggested.
@@ -455,11 +494,9 @@ impl<'a, 'c> Search<'a, 'c> {
                 rows = rank(self.phrased(all).await?);
                 break;
             }
-            if many > 0 {
-                let mut near = nearby(self.conn, self.now, &wanted, Order::Newest).await?;
-                near.retain(|hit| hit.text.as_ref().is_none_or(|text| wanted.fits(text)));
-                rows.append(&mut rank(self.phrased(near).await?));
-            }
+            let mut near = nearby(self.conn, self.now, &wanted, Order::Newest).await?;
+            near.retain(|hit| hit.text.as_ref().is_none_or(|text| wanted.fits(text)));
+            rows.append(&mut rank(self.phrased(near).await?));
         }
         rows.sort_by_key(|(cursor, _)| (cursor.key, Reverse(cursor.number)));
         rows.truncate(cut);

@@ -2,9 +2,10 @@
 //! here on the indexed text. All ways select exactly the same services, because the index holds exactly the tokens of that
 //! text.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
-use sqlx::AssertSqlSafe;
+use serde::Serialize;
+use sqlx::{AssertSqlSafe, FromRow, postgres::PgRow, sqlite::SqliteRow};
 
 use super::{model::Category, place::Area, typos::query_parts};
 use crate::{
@@ -144,10 +145,20 @@ impl Sql {
         self.push(" LIMIT (").bind(Bind::Int(rows)).push(" + 0)")
     }
 
-    async fn run(&mut self, conn: &mut Conn<'_>) -> Result<Vec<Hit>> {
+    /// Appends a table `k` with the column `value` of some texts.
+    fn listed<T: Serialize>(&mut self, texts: &T, sqlite: bool) -> Result<&mut Self> {
+        let texts = serde_json::to_string(texts).map_err(Error::internal)?;
+        self.push(if sqlite { "json_each(" } else { "json_array_elements_text(" }).bind(Bind::Text(texts));
+        Ok(self.push(if sqlite { ") AS k" } else { "::json) AS k (value)" }))
+    }
+
+    async fn run<R>(&mut self, conn: &mut Conn<'_>) -> Result<Vec<R>>
+    where
+        R: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
         macro_rules! run {
             ($conn:expr) => {{
-                let mut query = sqlx::query_as::<_, Hit>(AssertSqlSafe(std::mem::take(&mut self.text)));
+                let mut query = sqlx::query_as::<_, R>(AssertSqlSafe(std::mem::take(&mut self.text)));
                 for value in std::mem::take(&mut self.binds) {
                     query = match value {
                         Bind::Int(value) => query.bind(value),
@@ -381,21 +392,7 @@ pub(super) async fn look_up(
     let mut sql = Sql::default();
     if sqlite {
         columns(&mut sql, order, with_text);
-        sql.push("services_fts CROSS JOIN services s ON s.number = services_fts.rowid");
-        joins(&mut sql, wanted, now, true);
-        sql.push(" WHERE services_fts MATCH ").bind(Bind::Text(fts_expression(wanted)));
-        if order == Order::Newest {
-            // The index accepts this condition and continues from there by itself.
-            sql.push(" AND services_fts.rowid < ").bind(Bind::Int(after.1));
-        } else {
-            behind(&mut sql, order, after);
-        }
-        other_tests(&mut sql, wanted, now, true);
-        if order == Order::Newest {
-            sql.push(" ORDER BY services_fts.rowid DESC");
-        } else {
-            in_order(&mut sql, order);
-        }
+        from_index(&mut sql, now, wanted, order, after);
         return sql.limit(limit).run(conn).await;
     }
     // First everything that contains the words is read, from the index alone: other conditions could lead the planner to
@@ -410,6 +407,54 @@ pub(super) async fn look_up(
     behind(&mut sql, order, after);
     other_tests(&mut sql, wanted, now, false);
     in_order(&mut sql, order);
+    sql.limit(limit).run(conn).await
+}
+
+/// Appends SQLite's full-text index with all conditions, in an order.
+fn from_index(sql: &mut Sql, now: Timestamp, wanted: &Wanted, order: Order, after: (i64, i64)) {
+    sql.push("services_fts CROSS JOIN services s ON s.number = services_fts.rowid");
+    joins(sql, wanted, now, true);
+    sql.push(" WHERE services_fts MATCH ").bind(Bind::Text(fts_expression(wanted)));
+    if order == Order::Newest {
+        // The index accepts this condition and continues from there by itself.
+        sql.push(" AND services_fts.rowid < ").bind(Bind::Int(after.1));
+    } else {
+        behind(sql, order, after);
+    }
+    other_tests(sql, wanted, now, true);
+    if order == Order::Newest {
+        sql.push(" ORDER BY services_fts.rowid DESC");
+    } else {
+        in_order(sql, order);
+    }
+}
+
+/// A tier whose turn it is.
+pub(super) struct Turn {
+    /// Its number.
+    pub id: i64,
+    /// Its conditions, which exclude the tiers before.
+    pub wanted: Wanted,
+    /// The number of the service after which it goes on.
+    pub after: i64,
+}
+
+/// Finds the next matches of some tiers through SQLite's full-text index, in one statement: tier after tier, in each the newest
+/// first, with the tier's number as the key. A tier is not read when those before have enough.
+pub(super) async fn look_up_in_turn(
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    turns: &[Turn],
+    limit: i64,
+) -> Result<Vec<Hit>> {
+    let mut sql = Sql::default();
+    for (at, turn) in turns.iter().enumerate() {
+        sql.push(if at == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
+        sql.push("SELECT s.number, CAST(").bind(Bind::Int(turn.id));
+        sql.push(" AS BIGINT) AS key, s.latitude, s.longitude, CAST(NULL AS TEXT) AS text FROM ");
+        from_index(&mut sql, now, &turn.wanted, Order::Newest, (0, turn.after));
+        sql.limit(limit).push(")");
+    }
     sql.limit(limit).run(conn).await
 }
 
@@ -435,56 +480,88 @@ pub(super) async fn nearby(conn: &mut Conn<'_>, now: Timestamp, wanted: &Wanted,
     sql.run(conn).await
 }
 
-/// Counts the services in the area or the tiles, without other conditions, up to a limit.
-pub(super) async fn crowd(conn: &mut Conn<'_>, wanted: &Wanted, limit: i64) -> Result<i64> {
+/// Counts the services in each of some areas or ranges of tiles, without other conditions, each up to a limit.
+pub(super) async fn crowds(conn: &mut Conn<'_>, places: &[Wanted], limit: i64) -> Result<Vec<i64>> {
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
     let sqlite = is_sqlite(conn);
     let mut sql = Sql::default();
-    // Read as a [`Hit`] of which only the number is used.
-    sql.push(
-        "SELECT CAST(count(*) AS BIGINT) AS number, CAST(0 AS BIGINT) AS key, \
-              CAST(NULL AS DOUBLE PRECISION) AS latitude, CAST(NULL AS DOUBLE PRECISION) AS longitude, \
-              CAST(NULL AS TEXT) AS text FROM (SELECT 1 FROM ",
-    );
-    sql.push(by_place(wanted, sqlite)).push(visible(sqlite));
-    let place = Wanted { area: wanted.area, tiles: wanted.tiles, ..Wanted::default() };
-    place_tests(&mut sql, &place);
-    sql.limit(limit).push(") AS capped");
-    Ok(sql.run(conn).await?.first().map_or(0, |counted| counted.number))
+    for (at, place) in places.iter().enumerate() {
+        sql.push(if at == 0 { "SELECT CAST(" } else { " UNION ALL SELECT CAST(" });
+        sql.bind(Bind::Int(i64::try_from(at).unwrap_or(i64::MAX)));
+        sql.push(" AS BIGINT), CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM ");
+        sql.push(by_place(place, sqlite)).push(visible(sqlite));
+        let place = Wanted { area: place.area, tiles: place.tiles, ..Wanted::default() };
+        place_tests(&mut sql, &place);
+        sql.limit(limit).push(") AS capped");
+    }
+    let mut counts = sql.run::<(i64, i64)>(conn).await?;
+    counts.sort_unstable();
+    Ok(counts.into_iter().map(|(_, count)| count).collect())
 }
 
-/// Returns known words that share a part, with letters left out, with one of these words.
-pub(super) async fn neighbours(conn: &mut Conn<'_>, words: &[&str]) -> Result<Vec<String>> {
+/// Counts the services in the area or the tiles, without other conditions, up to a limit.
+pub(super) async fn crowd(conn: &mut Conn<'_>, wanted: &Wanted, limit: i64) -> Result<i64> {
+    Ok(crowds(conn, std::slice::from_ref(wanted), limit).await?.first().copied().unwrap_or(0))
+}
+
+/// What a known word tells about the words of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relation {
+    /// It begins with the beginning of this number.
+    Begins(usize),
+    /// It shares a part, with letters left out, with one of the words.
+    Near,
+    /// It is one of the other words for them.
+    Synonym,
+}
+
+/// Returns known words in one statement, in order: for each of the `beginnings`, at most `most` that begin so; those near to one
+/// of the `words`; and those of the `synonyms` that are known.
+pub(super) async fn related(
+    conn: &mut Conn<'_>,
+    beginnings: &[Option<&str>],
+    most: i64,
+    words: &[&str],
+    synonyms: &BTreeSet<&str>,
+) -> Result<Vec<(Relation, String)>> {
+    let sqlite = is_sqlite(conn);
+    let mut sql = Sql::default();
+    let mut kinds = Vec::new();
+    let mut select = |sql: &mut Sql, relation: Relation| {
+        sql.push(if kinds.is_empty() { "SELECT CAST(" } else { " UNION ALL SELECT CAST(" });
+        sql.bind(Bind::Int(i64::try_from(kinds.len()).unwrap_or(i64::MAX))).push(" AS BIGINT), word FROM (");
+        kinds.push(relation);
+    };
+    for (at, beginning) in beginnings.iter().enumerate() {
+        let Some(beginning) = beginning else { continue };
+        select(&mut sql, Relation::Begins(at));
+        sql.push("SELECT word FROM search_words WHERE word >= ").bind(Bind::Text((*beginning).to_owned()));
+        sql.push(" AND word < ").bind(Bind::Text(format!("{beginning}\u{10FFFF}")));
+        sql.push(" ORDER BY word").limit(most).push(") AS begun");
+    }
     let parts: Vec<String> = words.iter().flat_map(|word| query_parts(word)).collect();
-    if parts.is_empty() {
+    if !parts.is_empty() {
+        select(&mut sql, Relation::Near);
+        sql.push("SELECT DISTINCT p.word FROM ")
+            .listed(&parts, sqlite)?
+            .push(" JOIN search_parts p ON p.part = k.value");
+        sql.push(if sqlite { ") AS near" } else { " COLLATE \"C\") AS near" });
+    }
+    if !synonyms.is_empty() {
+        select(&mut sql, Relation::Synonym);
+        sql.push("SELECT w.word FROM ").listed(synonyms, sqlite)?;
+        sql.push(if sqlite { " CROSS JOIN" } else { " JOIN" }).push(" search_words w ON w.word = k.value");
+        sql.push(if sqlite { ") AS other" } else { " COLLATE \"C\") AS other" });
+    }
+    if kinds.is_empty() {
         return Ok(Vec::new());
     }
-    let parts = serde_json::to_string(&parts).map_err(Error::internal)?;
-    Ok(q!(conn => vals String, [
-        sqlite: "SELECT DISTINCT p.word FROM json_each($1) AS k JOIN search_parts p ON p.part = k.value",
-        pg: "SELECT DISTINCT p.word FROM json_array_elements_text($1::json) AS k (value) \
-             JOIN search_parts p ON p.part = k.value COLLATE \"C\"",
-    ], parts)?)
-}
-
-/// Returns known words that begin with a text, in order.
-pub(super) async fn completions(conn: &mut Conn<'_>, beginning: &str, limit: i64) -> Result<Vec<String>> {
-    let end = format!("{beginning}\u{10FFFF}");
-    Ok(q!(conn => vals String,
-        "SELECT word FROM search_words WHERE word >= $1 AND word < $2 ORDER BY word LIMIT ($3 + 0)", beginning, end, limit)?)
-}
-
-/// Returns those of some words that are known.
-pub(super) async fn known(conn: &mut Conn<'_>, words: impl IntoIterator<Item = &str>) -> Result<Vec<String>> {
-    let words: Vec<&str> = words.into_iter().collect();
-    if words.is_empty() {
-        return Ok(Vec::new());
-    }
-    let words = serde_json::to_string(&words).map_err(Error::internal)?;
-    Ok(q!(conn => vals String, [
-        sqlite: "SELECT w.word FROM json_each($1) AS k CROSS JOIN search_words w ON w.word = k.value",
-        pg: "SELECT w.word FROM json_array_elements_text($1::json) AS k (value) \
-             JOIN search_words w ON w.word = k.value COLLATE \"C\"",
-    ], words)?)
+    let mut rows = sql.run::<(i64, String)>(conn).await?;
+    rows.sort_unstable();
+    let relation = |kind: i64| usize::try_from(kind).ok().and_then(|kind| kinds.get(kind).copied());
+    Ok(rows.into_iter().filter_map(|(kind, word)| Some((relation(kind)?, word))).collect())
 }
 
 #[cfg(test)]

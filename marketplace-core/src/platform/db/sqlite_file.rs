@@ -15,6 +15,10 @@ use crate::{
     platform::sqlite_url::{Mode, SqliteUrl, file_name},
 };
 
+/// Number of rows that the thread of a connection reads ahead, before it waits for whoever wants them: each wait is two changes of
+/// threads, which cost more than many rows.
+const ROWS: usize = 512;
+
 /// How a file can be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
@@ -127,6 +131,7 @@ pub(super) fn options(path: &Path, access: Access) -> SqliteConnectOptions {
         .read_only(access != Access::Write)
         .immutable(access == Access::Copy)
         .busy_timeout(LOCK_PATIENCE)
+        .row_buffer_size(ROWS)
         .disable_statement_logging()
 }
 
