@@ -55,7 +55,7 @@ pub use database::Engine;
 pub use http::{Answer, Http};
 pub use market::Market;
 pub use people::Person;
-pub use redis::Redis;
+pub use redis::{Redis, RedisCluster};
 pub use server::Server;
 pub use socket::Socket;
 pub use wire::Wire;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use marketplace_tests::{
-    Engine, Http, Redis, Server, Socket, Wire,
+    Engine, Http, Redis, RedisCluster, Server, Socket, Wire,
     people::{PASSWORD, Person},
     server::{Beside, ROOMY},
 };
@@ -150,6 +150,54 @@ async fn a_wire_that_falls_silent_is_given_up_and_another_one_made() {
         assert!(begun.elapsed() < Duration::from_secs(20));
     }
     component_is(&app, "redis", true).await;
+}
+
+/// Whatever happens until the other nodes know that one is gone, nobody waits for it.
+async fn are_served_until_it_is_known(jon: &Person, other: &Redis) {
+    let begun = Instant::now();
+    while !other.tell_all("CLUSTER INFO", 2).contains("cluster_state:fail") {
+        let (answer, took) = timed(jon.get("/v1/me")).await;
+        answer.ok();
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "the cluster is well");
+    }
+}
+
+/// The keys of a cluster are on several nodes, and those of one log-in on one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_counts_for_all_and_costs_nobody_anything() {
+    if !can_be_told() {
+        return;
+    }
+    let mut cluster = RedisCluster::start().await;
+    let (app, other, jon) = two(&cluster.url()).await;
+    let servers = [app.as_nobody(), Http::new(&other.url)];
+    for _ in 0..4 {
+        let kim = app.as_client().await;
+        let guess = json!({ "email": kim.email, "password": "a wrong guess" });
+        for turn in 0..20 {
+            servers[turn % 2].post("/v1/auth/login", guess.clone()).await.refused(401, "unauthenticated");
+        }
+        for server in &servers {
+            server.post("/v1/auth/login", guess.clone()).await.refused(429, "rate_limited");
+        }
+    }
+    // A node goes away, and comes back empty.
+    let before = changes_of(&app, "redis");
+    cluster.nodes[0].kill();
+    are_served_until_it_is_known(&jon, &cluster.nodes[1]).await;
+    nothing_is_missing(&app, &other, &jon).await;
+    cluster.nodes[0].come_back().await;
+    cluster.is_whole().await;
+    is_well_again(&app, Instant::now(), before).await;
+    // Another one hangs.
+    let (before, next) = (changes_of(&app, "redis"), app.as_client().await);
+    cluster.nodes[2].hang();
+    are_served_until_it_is_known(&next, &cluster.nodes[1]).await;
+    nothing_is_missing(&app, &other, &next).await;
+    cluster.nodes[2].go_on();
+    cluster.is_whole().await;
+    is_well_again(&app, Instant::now(), before).await;
 }
 
 /// One key that holds something else concerns nobody but whom it counts.

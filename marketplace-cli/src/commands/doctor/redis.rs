@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use marketplace_core::{config::Config, doctor::Finding, platform::redis_url::Sentinels};
+use marketplace_core::{config::Config, doctor::Finding, platform::redis_url::RedisUrl};
 use percent_encoding::percent_decode_str;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,10 +21,14 @@ pub(super) async fn check(config: &Config) -> Finding {
         return Finding::ok(NAME, "one server by itself needs none (no redis_url)");
     };
     let asked = async {
-        let Ok(Some(sentinels)) = Sentinels::parse(secret.expose()) else { return ask(secret.expose()).await };
-        let mut last = Err("names no sentinel".to_owned());
-        for url in &sentinels.urls {
-            last = ask(url.expose()).await.map(|_| "is watched by a sentinel that answers");
+        let (urls, found) = match RedisUrl::parse(secret.expose()) {
+            Ok(RedisUrl::Watched(sentinels)) => (sentinels.urls, "is watched by a sentinel that answers"),
+            Ok(RedisUrl::Cluster(nodes)) => (nodes, "has a node that answers"),
+            Ok(RedisUrl::Single) | Err(_) => return ask(secret.expose()).await,
+        };
+        let mut last = Err("names no host".to_owned());
+        for url in &urls {
+            last = ask(url.expose()).await.map(|_| found);
             if last.is_ok() {
                 break;
             }

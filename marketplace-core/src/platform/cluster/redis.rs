@@ -1,6 +1,6 @@
-//! The store in Redis (version 7, or a compatible server with scripts, pub/sub and expiry).
+//! The store in Redis (version 7, or a compatible server with scripts, pub/sub and expiry), one or a cluster.
 //!
-//! One connection carries all requests. Failures are classified: a broken connection, a request without a response within
+//! One connection carries all requests, in a cluster one to each node. Failures are classified: a broken connection, a request without a response within
 //! [`PATIENCE`], or a reply that shows that this Redis is unusable in its current state (full, read-only, loading, not
 //! permitted). After such a failure no request is sent and no caller waits: one task checks four times a second whether
 //! everything needed works again. An error reply about one key affects only that call.
@@ -17,10 +17,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::StreamExt;
+use futures::{StreamExt, future::try_join_all};
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind,
-    aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisFuture, RedisResult, Script, ServerErrorKind,
+    aio::{ConnectionLike, MultiplexedConnection, PubSub},
+    cluster::{ClusterClient, ClusterClientBuilder},
+    cluster_async::ClusterConnection,
+    cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr},
 };
 use tokio::{sync::watch, time::timeout};
 
@@ -34,7 +37,7 @@ use crate::{
         config::Secret,
         health::{Component, Health},
         load::{Waited, Waits},
-        redis_url::Sentinels,
+        redis_url::{self, RedisUrl, Sentinels},
     },
 };
 
@@ -44,6 +47,12 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const CONNECT: Duration = Duration::from_secs(1);
 /// Pause between two attempts while Redis is unusable.
 const AGAIN: Duration = Duration::from_millis(250);
+/// Number of slots of a cluster, into which keys are divided.
+const SLOTS: u16 = 16_384;
+/// Distance of slots that are tested: nodes have more that are next to each other.
+const STEP: usize = 256;
+/// How often a request to a cluster is sent again, where it is said to have moved or not to be answered just now.
+const RETRIES: u32 = 2;
 /// Time without a message after which a subscription is renewed: the other end may be gone silently.
 const QUIET: Duration = Duration::from_secs(30);
 /// Prefix of every key, for a Redis shared with other programs.
@@ -127,33 +136,76 @@ enum Server {
     /// At one address.
     Fixed(Client),
     /// Where sentinels say.
-    Watched {
-        sentinels: Sentinels,
-        clients: Vec<Client>,
-        /// The one that was connected to last.
-        known: Mutex<Option<Client>>,
-    },
+    Watched(Watched),
+    /// On the nodes of a cluster; also those that are configured.
+    Cluster(Box<ClusterClient>, Vec<Client>),
 }
 
 impl Server {
-    /// Asks where Redis is now.
-    async fn find(&self) -> RedisResult<Client> {
-        let (sentinels, clients, known) = match self {
-            Self::Fixed(client) => return Ok(client.clone()),
-            Self::Watched { sentinels, clients, known } => (sentinels, clients, known),
+    /// Connects to where Redis is now.
+    async fn connect(&self) -> RedisResult<Connection> {
+        let client = match self {
+            Self::Fixed(client) => client.clone(),
+            Self::Watched(watched) => watched.find().await?,
+            Self::Cluster(client, _) => {
+                let connection = client.get_async_connection().await?;
+                // Each node that has keys: while one is away, some keys are, and nobody can tell which.
+                try_join_all((0..SLOTS).step_by(STEP).map(|slot| {
+                    let mut connection = connection.clone();
+                    let node = SingleNodeRoutingInfo::SpecificNode(Route::new(slot, SlotAddr::Master));
+                    async move { connection.route_command(redis::cmd("PING"), RoutingInfo::SingleNode(node)).await }
+                }))
+                .await?;
+                return Ok(Connection::Cluster(connection));
+            }
         };
-        let mut failed = RedisError::from((ErrorKind::Io, "no sentinel knows where Redis is"));
-        for client in clients {
+        client.get_multiplexed_async_connection_with_config(&unlimited()).await.map(Connection::One)
+    }
+
+    /// Connects to where Redis was when it was connected to last, to hear of messages. In a cluster, each node passes on those of all
+    /// others.
+    async fn hear(&self) -> RedisResult<PubSub> {
+        let nodes = match self {
+            Self::Fixed(client) => return client.get_async_pubsub().await,
+            Self::Watched(watched) => return watched.known().await?.get_async_pubsub().await,
+            Self::Cluster(_, nodes) => nodes,
+        };
+        let mut failed = nowhere();
+        for node in nodes {
+            match timeout(PATIENCE, node.get_async_pubsub()).await {
+                Ok(Ok(subscription)) => return Ok(subscription),
+                Ok(Err(error)) => failed = error,
+                Err(_) => {}
+            }
+        }
+        Err(failed)
+    }
+}
+
+/// A Redis that sentinels watch.
+#[derive(Debug)]
+struct Watched {
+    sentinels: Sentinels,
+    clients: Vec<Client>,
+    /// The one that was connected to last.
+    known: Mutex<Option<Client>>,
+}
+
+impl Watched {
+    /// Asks the sentinels where Redis is now.
+    async fn find(&self) -> RedisResult<Client> {
+        let mut failed = nowhere();
+        for client in &self.clients {
             let asking = async {
                 let mut connection = client.get_multiplexed_async_connection_with_config(&unlimited()).await?;
                 let mut question = redis::cmd("SENTINEL");
-                question.arg("GET-MASTER-ADDR-BY-NAME").arg(&sentinels.service);
+                question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.sentinels.service);
                 question.query_async::<Option<(String, u16)>>(&mut connection).await
             };
             match timeout(PATIENCE, asking).await {
                 Ok(Ok(Some((host, port)))) => {
-                    let client = Client::open(sentinels.server(&host, port).expose())?;
-                    *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
+                    let client = Client::open(self.sentinels.server(&host, port).expose())?;
+                    *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
                     return Ok(client);
                 }
                 Ok(Err(error)) => failed = error,
@@ -165,13 +217,57 @@ impl Server {
 
     /// Returns where Redis was when it was connected to last.
     async fn known(&self) -> RedisResult<Client> {
-        let known = match self {
-            Self::Fixed(client) => Some(client.clone()),
-            Self::Watched { known, .. } => known.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        };
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match known {
             Some(client) => Ok(client),
             None => self.find().await,
+        }
+    }
+}
+
+fn nowhere() -> RedisError {
+    RedisError::from((ErrorKind::Io, "nobody knows where Redis is"))
+}
+
+/// A connection for all requests.
+#[derive(Clone)]
+enum Connection {
+    /// To one Redis.
+    One(MultiplexedConnection),
+    /// To the nodes of a cluster.
+    Cluster(ClusterConnection),
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Connection")
+    }
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a redis::Cmd) -> RedisFuture<'a, redis::Value> {
+        match self {
+            Self::One(connection) => connection.req_packed_command(cmd),
+            Self::Cluster(connection) => connection.req_packed_command(cmd),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a redis::Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<redis::Value>> {
+        match self {
+            Self::One(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Self::One(connection) => connection.get_db(),
+            Self::Cluster(connection) => connection.get_db(),
         }
     }
 }
@@ -187,7 +283,7 @@ enum Link {
     /// Not tried yet.
     New,
     /// Connected, with the number of the connection.
-    Up(MultiplexedConnection, u64),
+    Up(Connection, u64),
     /// Disconnected; a task is trying to reconnect.
     Down,
 }
@@ -197,15 +293,28 @@ impl Redis {
     pub(super) fn new(url: &Secret, random: &dyn Random, health: &Health) -> Result<Self> {
         // The crate's own message may repeat the URL, including the password.
         let bad = |_| Error::invalid("/redis_url", "must be redis://user:password@host:6379/0, or rediss:// for TLS");
+        let clients = |urls: &[redis_url::Secret]| {
+            urls.iter().map(|url| Client::open(url.expose())).collect::<RedisResult<Vec<_>>>().map_err(bad)
+        };
         // Numbered databases of one Redis have separate keys but share channels.
-        let (server, database) = if let Some(sentinels) = Sentinels::parse(url.expose())? {
-            let clients = sentinels.urls.iter().map(|url| Client::open(url.expose()));
-            let clients = clients.collect::<RedisResult<_>>().map_err(bad)?;
-            let database = sentinels.database.clone();
-            (Server::Watched { sentinels, clients, known: Mutex::default() }, database)
-        } else {
-            let database = url::Url::parse(url.expose()).map(|url| url.path().trim_matches('/').to_owned());
-            (Server::Fixed(Client::open(url.expose()).map_err(bad)?), database.unwrap_or_default())
+        let (server, database) = match RedisUrl::parse(url.expose())? {
+            RedisUrl::Single => {
+                let database = url::Url::parse(url.expose()).map(|url| url.path().trim_matches('/').to_owned());
+                (Server::Fixed(Client::open(url.expose()).map_err(bad)?), database.unwrap_or_default())
+            }
+            RedisUrl::Watched(sentinels) => {
+                let (clients, database) = (clients(&sentinels.urls)?, sentinels.database.clone());
+                (Server::Watched(Watched { sentinels, clients, known: Mutex::default() }), database)
+            }
+            RedisUrl::Cluster(nodes) => {
+                let client = ClusterClientBuilder::new(nodes.iter().map(redis_url::Secret::expose))
+                    .connection_timeout(PATIENCE)
+                    .overall_response_timeout(Some(PATIENCE))
+                    .retries(RETRIES)
+                    .build()
+                    .map_err(bad)?;
+                (Server::Cluster(Box::new(client), clients(&nodes)?), String::new())
+            }
         };
         let inner = Arc::new(Inner {
             server,
@@ -220,7 +329,7 @@ impl Redis {
     }
 
     /// Sends a request, unless Redis is known to be unusable.
-    async fn ask<T>(&self, question: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>) -> Result<T> {
+    async fn ask<T>(&self, question: impl AsyncFnOnce(Connection) -> RedisResult<T>) -> Result<T> {
         let mut link = self.0.link.subscribe();
         // Only the very first connection is worth waiting for.
         let known = timeout(PATIENCE, link.wait_for(|link| !matches!(link, Link::New)));
@@ -289,9 +398,8 @@ async fn restore(redis: Weak<Inner>, number: u64) {
 
 impl Inner {
     /// Opens a connection and checks that everything this program needs works on it.
-    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        let client = self.server.find().await?;
-        let mut connection = client.get_multiplexed_async_connection_with_config(&unlimited()).await?;
+    async fn connect(&self) -> RedisResult<Connection> {
+        let mut connection = self.server.connect().await?;
         let mut spend = SPEND.key(format!("{PREFIX}limit:try"));
         spend.arg(1).arg(1_000_000).invoke_async::<()>(&mut connection).await?;
         self.message("").query_async::<()>(&mut connection).await?;
@@ -335,11 +443,14 @@ fn unavailable(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Erro
     Error::unavailable("what the servers share cannot be reached just now; try again", why)
 }
 
+/// Returns the keys that count the attempts of a login. What stands in braces decides on which node of a cluster they are, and a script
+/// needs all of them on one.
 fn login_keys(login: &Login) -> [String; 3] {
+    let account = format!("{{{}}}", login.account);
     [
-        format!("{PREFIX}tries:{}", login.pair),
-        format!("{PREFIX}tries:{}", login.account),
-        format!("{PREFIX}known:{}", login.pair),
+        format!("{PREFIX}tries:{account}:{}", login.pair),
+        format!("{PREFIX}tries:{account}"),
+        format!("{PREFIX}known:{account}:{}", login.pair),
     ]
 }
 
@@ -410,7 +521,7 @@ impl ClusterStore for Redis {
     async fn listen(&self, heard: &(dyn for<'n> Fn(Heard<'n>) + Send + Sync)) -> Result<()> {
         let mut link = self.0.link.subscribe();
         let connecting = async {
-            let mut subscription = self.0.server.known().await?.get_async_pubsub().await?;
+            let mut subscription = self.0.server.hear().await?;
             subscription.subscribe(&self.0.channel).await?;
             Ok::<_, RedisError>(subscription)
         };

@@ -23,7 +23,7 @@ pub use self::{
 };
 use crate::{
     base::error::{Error, FieldError, Result},
-    platform::{input_file, redis_url::Sentinels, sqlite_url::SqliteUrl},
+    platform::{input_file, redis_url::RedisUrl, sqlite_url::SqliteUrl},
 };
 pub use private_way::{is_loopback, is_private_way};
 
@@ -65,7 +65,7 @@ pub struct Config {
     pub database_read_url: Option<Secret>,
     /// Seconds that the replica may lag, 1 to 4; when it lags more, the primary is read.
     pub database_read_max_lag_seconds: u8,
-    /// `redis://user:password@host:6379/0`, `rediss://…` for TLS, or `redis+sentinel://host1,host2/service`: what several servers of one marketplace share besides
+    /// `redis://user:password@host:6379/0`, `rediss://…` for TLS, `redis+sentinel://host1,host2/service`, or `redis+cluster://host1,host2`: what several servers of one marketplace share besides
     /// the database, namely limits and wake-ups. Without it, each server counts by itself.
     pub redis_url: Option<Secret>,
     /// Maximum number of connections to the database; on PostgreSQL plus as many that are overdue, and two for long work.
@@ -223,7 +223,7 @@ impl Config {
             return bad("database_read_max_lag_seconds", "must be from 1 to 4");
         }
         if let Some(redis) = &self.redis_url {
-            Sentinels::parse(redis.expose())?;
+            RedisUrl::parse(redis.expose())?;
         }
         let files = self.files_url();
         if !files.starts_with("file://") && !files.starts_with("s3://") {
