@@ -88,6 +88,9 @@ async fn schema(db: &Db) -> Finding {
     const NAME: &str = "schema";
     match db.schema_state().await {
         Err(error) => Finding::error(NAME, &error),
+        Ok(state) if state.is_expanded && state.missing == 0 => {
+            Finding::ok(NAME, format!("{}, of a newer program; this one ({}) runs on it", state.applied, state.newest))
+        }
         Ok(state) if state.is_current() => Finding::ok(NAME, format!("{}, up to date", state.applied)),
         Ok(state) if state.applied > state.newest => {
             Finding::failed(NAME, format!("{}, newer than this program ({})", state.applied, state.newest))

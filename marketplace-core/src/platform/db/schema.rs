@@ -1,13 +1,16 @@
 //! Migrates a database, and checks whether its schema is current.
 //!
+//! Migrations called `NNNN_expand_…` only add what programs before them need not know: those run on with it, so that servers are
+//! replaced one by one after it, and can go back. Others are for a release in which no such program is in use any more.
+//!
 //! The check changes nothing, so it works for a role that may only read and change rows, and on a standby. Only one program
 //! at a time runs migrations: on SQLite under the write lock, all in one transaction; on PostgreSQL under a dedicated lock,
 //! each in its own transaction, so that none holds locks that another needs.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{
-    Connection,
+    AssertSqlSafe, Connection,
     migrate::{Migrate, MigrateError, Migrator},
 };
 
@@ -16,7 +19,7 @@ use super::{
     connections::{self, Connections},
     postgres::Pool,
 };
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorCode, Result};
 
 static SQLITE: Migrator = sqlx_macros::migrate!("../migrations/sqlite");
 static POSTGRES: Migrator = sqlx_macros::migrate!("../migrations/postgres");
@@ -34,6 +37,14 @@ pub fn fingerprint() -> String {
 
 /// How long a program waits for another one that is migrating.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a migration waits for a lock on a table of PostgreSQL before it lets others pass: all who need that table wait behind it.
+const QUEUE: Duration = Duration::from_millis(300);
+/// For how long it tries.
+const TRIES: Duration = Duration::from_mins(10);
+/// Pause between two tries.
+const PAUSE: Duration = Duration::from_secs(1);
+/// What descriptions of migrations begin with that only add something.
+const EXPANDS: &str = "expand ";
 
 /// The state of a database's schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -44,12 +55,16 @@ pub struct SchemaState {
     pub newest: i64,
     /// How many of this program's migrations have not been run.
     pub missing: usize,
+    /// Whether migrations of a newer program were run, all of which only add something.
+    #[serde(skip)]
+    pub is_expanded: bool,
 }
 
 impl SchemaState {
-    /// Returns whether every migration was run, and none that this program does not know.
+    /// Returns whether this program runs on the schema: every migration was run, and of those that it does not know only some that
+    /// add something.
     pub fn is_current(self) -> bool {
-        self.applied == self.newest && self.missing == 0
+        (self.applied == self.newest || self.is_expanded) && self.missing == 0
     }
 }
 
@@ -57,6 +72,7 @@ impl SchemaState {
 #[derive(Debug, sqlx_macros::FromRow)]
 struct Applied {
     version: i64,
+    description: String,
     success: bool,
     checksum: Vec<u8>,
 }
@@ -76,31 +92,31 @@ impl Db {
     /// change the schema, and `busy` when another program holds the lock for a minute.
     pub async fn migrate(&self) -> Result<SchemaState> {
         let state = self.schema_state().await?;
-        if state.applied > state.newest {
-            return Err(newer(state));
-        }
         if !state.is_current() {
+            if state.applied > state.newest {
+                return Err(newer(state));
+            }
             if self.is_kept() {
                 return self.require_current().await.map(|()| state);
             }
             match &self.0 {
                 Inner::Sqlite { write, .. } => migrate_sqlite(write).await?,
-                Inner::Postgres { pool, .. } => migrate_postgres(pool).await?,
+                Inner::Postgres { pool, .. } => migrate_postgres(pool, &POSTGRES).await?,
             }
         }
         self.schema_state().await
     }
 
-    /// Checks that the schema is exactly that of this program.
+    /// Checks that this program runs on the schema.
     ///
     /// # Errors
     /// Returns `unavailable` when the database does not fit this program.
     pub async fn require_current(&self) -> Result<()> {
         let state = self.schema_state().await?;
-        if state.applied > state.newest {
-            Err(newer(state))
-        } else if state.is_current() {
+        if state.is_current() {
             Ok(())
+        } else if state.applied > state.newest {
+            Err(newer(state))
         } else {
             Err(Error::unavailable(
                 format!(
@@ -189,23 +205,24 @@ impl Db {
             }
         }
         let done = if is_begun {
-            q!(&mut conn => all Applied, "SELECT version, success, checksum FROM _sqlx_migrations ORDER BY version")?
+            q!(&mut conn => all Applied, "SELECT version, description, success, checksum FROM _sqlx_migrations ORDER BY version")?
         } else {
             Vec::new()
         };
         if let Some(broken) = done.iter().find(|row| !row.success) {
             return Err(misfit(broken.version, "failed half-way; restore a backup"));
         }
-        check(self.migrator(), done.iter().map(|row| (row.version, row.checksum.as_slice())))
+        check(self.migrator(), done.iter().map(|row| (row.version, row.checksum.as_slice(), row.description.as_str())))
     }
 }
 
 /// Computes the schema state from the migrations that were run. Fails for migrations that are not this program's.
-fn check<'a>(migrator: &Migrator, done: impl Iterator<Item = (i64, &'a [u8])>) -> Result<SchemaState> {
-    let mut state = SchemaState { applied: 0, newest: 0, missing: migrator.iter().count() };
-    state.newest = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
-    for (version, checksum) in done {
+fn check<'a>(migrator: &Migrator, done: impl Iterator<Item = (i64, &'a [u8], &'a str)>) -> Result<SchemaState> {
+    let newest = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let mut state = SchemaState { applied: 0, newest, missing: migrator.iter().count(), is_expanded: true };
+    for (version, checksum, description) in done {
         state.applied = state.applied.max(version);
+        state.is_expanded &= version <= newest || description.starts_with(EXPANDS);
         match migrator.iter().find(|migration| migration.version == version) {
             Some(migration) if *migration.checksum == *checksum => state.missing -= 1,
             Some(migration) => {
@@ -217,6 +234,7 @@ fn check<'a>(migrator: &Migrator, done: impl Iterator<Item = (i64, &'a [u8])>) -
             None => return Err(misfit(version, "was run on this database, and this program has none of that number")),
         }
     }
+    state.is_expanded &= state.applied > newest;
     Ok(state)
 }
 
@@ -245,19 +263,32 @@ async fn migrate_sqlite(write: &Connections) -> Result<()> {
     outcome
 }
 
-async fn migrate_postgres(pool: &Pool) -> Result<()> {
+async fn migrate_postgres(pool: &Pool, migrator: &Migrator) -> Result<()> {
     let mut connection = pool.connect_apart().await?;
+    let mut begun = Instant::now();
     loop {
         let mut tx = connection.raw().begin().await.map_err(DbError::from)?;
         // The limits are for requests. A lock that ends with the transaction also works behind a pooler.
-        let setup = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
-                     SET LOCAL idle_in_transaction_session_timeout = 0; \
-                     SELECT pg_advisory_xact_lock(hashtext('marketplace migrations'))";
-        sqlx::raw_sql(setup).execute(&mut *tx).await.map_err(DbError::from)?;
-        let is_done = run_missing(&mut *tx, &POSTGRES, 1).await?;
-        tx.commit().await.map_err(DbError::from)?;
-        if is_done {
-            return Ok(());
+        let setup = format!(
+            "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
+             SELECT pg_advisory_xact_lock(hashtext('marketplace migrations')); SET LOCAL lock_timeout = {}",
+            QUEUE.as_millis()
+        );
+        sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut *tx).await.map_err(DbError::from)?;
+        match run_missing(&mut *tx, migrator, 1).await {
+            Ok(is_done) => {
+                tx.commit().await.map_err(DbError::from)?;
+                if is_done {
+                    return Ok(());
+                }
+                begun = Instant::now();
+            }
+            Err(error) if error.code() == ErrorCode::Busy && begun.elapsed() < TRIES => {
+                tx.rollback().await.map_err(DbError::from)?;
+                tracing::info!("a table that is to be changed is in use; trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error),
         }
     }
 }
@@ -268,7 +299,7 @@ async fn run_missing<C: Migrate>(conn: &mut C, migrator: &Migrator, at_most: usi
     conn.ensure_migrations_table(table).await.map_err(failed)?;
     let done = conn.list_applied_migrations(table).await.map_err(failed)?;
     // Another program may have run them first.
-    let state = check(migrator, done.iter().map(|row| (row.version, &*row.checksum)))?;
+    let state = check(migrator, done.iter().map(|row| (row.version, &*row.checksum, "")))?;
     let missing = migrator.iter().filter(|migration| !done.iter().any(|row| row.version == migration.version));
     for migration in missing.take(at_most) {
         conn.apply(table, migration).await.map_err(failed)?;
@@ -291,7 +322,8 @@ fn failed(error: MigrateError) -> Error {
 /// engines use the same numbers.
 pub(crate) fn check_known(applied: i64) -> Result<i64> {
     let newest = SQLITE.iter().map(|migration| migration.version).max().unwrap_or(0);
-    if applied > newest { Err(newer(SchemaState { applied, newest, missing: 0 })) } else { Ok(applied) }
+    let state = SchemaState { applied, newest, missing: 0, is_expanded: false };
+    if applied > newest { Err(newer(state)) } else { Ok(applied) }
 }
 
 /// Returns the sequences that PostgreSQL's migrations after `version` create implicitly.
@@ -350,10 +382,13 @@ mod tests {
     #[test]
     fn what_was_run_must_be_what_this_program_has() {
         let all: Vec<(i64, Vec<u8>)> = SQLITE.iter().map(|one| (one.version, one.checksum.to_vec())).collect();
-        let check = |done: &[(i64, Vec<u8>)]| check(&SQLITE, done.iter().map(|(version, sum)| (*version, &**sum)));
+        let check_as = |done: &[(i64, Vec<u8>)], description| {
+            check(&SQLITE, done.iter().map(|(version, sum)| (*version, &**sum, description)))
+        };
+        let check = |done: &[(i64, Vec<u8>)]| check_as(done, "tell more");
         let newest = all.last().unwrap().0;
         assert!(check(&all).unwrap().is_current());
-        assert_eq!(check(&[]).unwrap(), SchemaState { applied: 0, newest, missing: all.len() });
+        assert_eq!(check(&[]).unwrap(), SchemaState { applied: 0, newest, missing: all.len(), is_expanded: false });
         // One in the middle is missing, which the newest number alone does not show.
         let mut gap = all.clone();
         gap.remove(2);
@@ -361,11 +396,134 @@ mod tests {
         assert!(state.applied == newest && state.missing == 1 && !state.is_current());
         let mut newer = all.clone();
         newer.push((newest + 1, vec![1]));
-        assert_eq!(check(&newer).unwrap().applied, newest + 1);
+        let state = check(&newer).unwrap();
+        assert!(state.applied == newest + 1 && !state.is_current());
+        assert!(check_as(&newer, "expand jobs").unwrap().is_current());
+        newer.remove(2);
+        assert!(!check_as(&newer, "expand jobs").unwrap().is_current());
         for (at, row, said) in [(2, (3, vec![1]), "migration 3 (kyc)"), (0, (-1, vec![1]), "migration -1 was run")] {
             let mut other = all.clone();
             other[at] = row;
             assert!(check(&other).unwrap_err().to_string().contains(said));
+        }
+    }
+
+    /// Returns this program's migrations for PostgreSQL with a later one, as the next release may have it.
+    fn with_a_later_one(description: &'static str, sql: &'static str) -> Migrator {
+        let version = POSTGRES.iter().map(|migration| migration.version).max().unwrap() + 1;
+        let kind = sqlx::migrate::MigrationType::Simple;
+        let later =
+            sqlx::migrate::Migration::new(version, description.into(), kind, sqlx::SqlStr::from_static(sql), false);
+        Migrator::with_migrations(POSTGRES.iter().cloned().chain([later]).collect())
+    }
+
+    #[tokio::test]
+    async fn a_migration_lets_others_pass_and_this_program_runs_on_with_it() {
+        for test in crate::testing::databases().await {
+            let Inner::Postgres { pool, .. } = &test.db().0 else { continue };
+            // Somebody reads for a while, and the migration needs the table for itself.
+            let mut reader = pool.connect_apart().await.unwrap();
+            let mut reading = reader.raw().begin().await.unwrap();
+            sqlx::query("SELECT count(*) FROM users").execute(&mut *reading).await.unwrap();
+            let sql = "ALTER TABLE users ADD COLUMN later BIGINT; CREATE TABLE later (id BIGINT PRIMARY KEY)";
+            let migrator = with_a_later_one("expand users", sql);
+            let migrating = migrate_postgres(pool, &migrator);
+            let others = async {
+                let mut longest = Duration::ZERO;
+                for _ in 0..30 {
+                    let begun = Instant::now();
+                    let mut conn = test.db().read().await.unwrap();
+                    q!(&mut conn.conn() => val i64, "SELECT count(*) FROM users").unwrap();
+                    longest = longest.max(begun.elapsed());
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                reading.rollback().await.unwrap();
+                longest
+            };
+            let (migrated, longest) = tokio::join!(migrating, others);
+            migrated.unwrap();
+            assert!(longest < Duration::from_secs(2), "{longest:?}");
+            // One release ahead: this program goes on, starts, and changes nothing about it.
+            let state = test.db().migrate().await.unwrap();
+            assert!(state.is_current() && state.applied == state.newest + 1, "{state:?}");
+            test.db().require_current().await.unwrap();
+            test.db().require_rights().await.unwrap();
+            test.close().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_schema_that_lost_something_is_for_newer_programs_alone() {
+        for test in crate::testing::databases().await {
+            let Inner::Postgres { pool, .. } = &test.db().0 else { continue };
+            let migrator = with_a_later_one("drop names", "ALTER TABLE users DROP COLUMN name");
+            migrate_postgres(pool, &migrator).await.unwrap();
+            for refused in [test.db().migrate().await.map(drop), test.db().require_current().await] {
+                assert!(refused.unwrap_err().to_string().contains("use a newer program"));
+            }
+            test.close().await;
+        }
+    }
+
+    /// The last migration from before there were rules for them.
+    const BEFORE_RULES: i64 = 53;
+
+    /// Returns what a migration does that servers of the release before cannot live with while it runs or afterwards.
+    fn objections(sql: &str) -> Vec<String> {
+        let text: String =
+            sql.lines().map(|line| line.split("--").next().unwrap_or_default()).collect::<Vec<_>>().join(" ");
+        let statements = text.split(';').map(|one| one.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase());
+        let statements: Vec<String> = statements.filter(|one| !one.is_empty()).collect();
+        let is_new = |table: &str| {
+            let made = format!("CREATE TABLE {table} (");
+            statements.iter().any(|one| one.starts_with(&made))
+        };
+        let fits = |one: &String| {
+            let words: Vec<&str> = one.split(' ').collect();
+            match words.as_slice() {
+                ["CREATE", "TABLE", ..] => true,
+                // Others wait for a whole index, if there is anything to index.
+                ["CREATE", "INDEX", _, "ON", table, ..] | ["CREATE", "UNIQUE", "INDEX", _, "ON", table, ..] => {
+                    is_new(table)
+                }
+                ["INSERT", "INTO", table, ..] => is_new(table),
+                // Without rewriting rows, and so that those are right which older programs write.
+                ["ALTER", "TABLE", _, "ADD", "COLUMN", rest @ ..] => {
+                    !rest.contains(&"REFERENCES") && (!rest.contains(&"NOT") || rest.contains(&"DEFAULT"))
+                }
+                _ => false,
+            }
+        };
+        statements.iter().filter(|one| !fits(one)).cloned().collect()
+    }
+
+    #[test]
+    fn servers_of_the_release_before_live_with_migrations_that_expand() {
+        for migration in SQLITE.iter().chain(POSTGRES.iter()).filter(|one| one.version > BEFORE_RULES) {
+            let name = format!("{} {}", migration.version, migration.description);
+            assert!(
+                migration.description.starts_with(EXPANDS),
+                "{name}: say in docs/CONTRIBUTING.md's words what it does"
+            );
+            assert_eq!(objections(migration.sql.as_str()), Vec::<String>::new(), "{name}");
+        }
+        for good in [
+            "CREATE TABLE a (b BIGINT); CREATE INDEX c ON a (b); INSERT INTO a VALUES (1)",
+            "ALTER TABLE users ADD COLUMN a BIGINT",
+            "ALTER TABLE users ADD COLUMN a BIGINT NOT NULL DEFAULT 0; -- DROP TABLE users",
+        ] {
+            assert_eq!(objections(good), Vec::<String>::new(), "{good}");
+        }
+        for bad in [
+            "CREATE INDEX c ON users (name)",
+            "ALTER TABLE users ADD COLUMN a BIGINT NOT NULL",
+            "ALTER TABLE users DROP COLUMN name",
+            "ALTER TABLE users ALTER COLUMN name SET NOT NULL",
+            "UPDATE users SET name = ''",
+            "CREATE TABLE a (b BIGINT); INSERT INTO users SELECT * FROM a",
+            "DROP TABLE users",
+        ] {
+            assert_eq!(objections(bad).len(), 1, "{bad}");
         }
     }
 
