@@ -56,12 +56,14 @@ impl Traces {
         let Some(url) = &settings.url else { return Ok(None) };
         let refused = |error: &dyn fmt::Display| Error::invalid("/traces/url", format!("cannot be used: {error}"));
         marketplace_core::tls::install_provider();
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .timeout(PATIENCE)
             .redirect(reqwest::redirect::Policy::none())
-            .user_agent("marketplace")
-            .build()
-            .map_err(Error::internal)?;
+            .user_agent("marketplace");
+        if config::is_loopback(url) {
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(Error::internal)?;
         let runtime = tokio::runtime::Handle::current();
         let exporter = SpanExporter::builder()
             .with_http()
