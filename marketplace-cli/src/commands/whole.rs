@@ -120,7 +120,9 @@ pub async fn back_up(args: BackupArgs, context: &Context) -> Outcome {
     bar.finish_and_clear();
     let done = done?;
     if !done.recorded {
-        context.out.note("it is not on the audit log: the database's schema is not this program's");
+        context
+            .out
+            .note("it is not on the audit log: the database cannot be written, or its schema is not this program's");
     }
     context.out.note("whoever has it has everything, the keys included: keep it encrypted, where few can read it");
     context.out.item(&done)
@@ -136,6 +138,12 @@ pub async fn restore(args: RestoreArgs, context: &Context) -> Outcome {
         let verified = whole::verify(&from, &shown).await;
         bar.finish_and_clear();
         let verified = verified?;
+        if !verified.missing.is_empty() {
+            context.out.note(&format!(
+                "files that its database names were missing when it was made: {}",
+                verified.missing.len()
+            ));
+        }
         context.out.note(&format!("dry run: {} is whole; nothing was restored", from.display()));
         return context.out.item(&verified);
     }

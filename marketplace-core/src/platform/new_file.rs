@@ -37,7 +37,7 @@ pub fn require_free(path: &Path) -> Result<()> {
     if folder(path).is_dir() {
         return Ok(());
     }
-    let missing = format!("there is no folder {}, and none is made; name a file in another", folder(path).display());
+    let missing = format!("there is no folder {}, and none is made; name another place", folder(path).display());
     Err(about(path, Error::new(ErrorCode::NotFound, missing)))
 }
 

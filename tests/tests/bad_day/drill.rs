@@ -197,6 +197,32 @@ async fn a_backup_that_is_not_whole_touches_nothing(engine: Engine) {
         }
         fs::write(&path, &whole).unwrap();
     }
+    // What no hash says.
+    let path = backup.join("manifest.json");
+    let whole = fs::read(&path).unwrap();
+    let mut odd = vec![("format", json!(0), 2), ("format", json!(99), 7), ("schema", json!(9999), 7)];
+    if engine == Engine::Sqlite {
+        odd.push(("schema", json!(1), 2));
+        let junk = b"SQLite format 3\0 and nothing else";
+        let kept = backup.join("kept");
+        fs::rename(backup.join(database), &kept).unwrap();
+        fs::write(backup.join(database), junk).unwrap();
+        let mut other = manifest.clone();
+        other["database"]["bytes"] = json!(junk.len());
+        other["database"]["sha256"] = json!(hex::encode(ring::digest::digest(&ring::digest::SHA256, junk)));
+        fs::write(&path, other.to_string()).unwrap();
+        let refused = there.run(&["restore", backup.to_str().unwrap(), "--dry-run"]).await;
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        fs::rename(&kept, backup.join(database)).unwrap();
+    }
+    for (key, value, code) in odd {
+        let mut other = manifest.clone();
+        other[key] = value;
+        fs::write(&path, other.to_string()).unwrap();
+        let refused = there.run(&["restore", backup.to_str().unwrap(), "--dry-run"]).await;
+        assert_eq!(refused.code, code, "{key}: {}", refused.stderr);
+    }
+    fs::write(&path, &whole).unwrap();
     let unasked = there.run(&["restore", backup.to_str().unwrap()]).await;
     assert_eq!(unasked.code, 2, "{}", unasked.stderr);
     there.run(&["restore", backup.to_str().unwrap(), "--yes"]).await.ok();

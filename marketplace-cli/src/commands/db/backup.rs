@@ -73,7 +73,9 @@ pub(super) async fn back_up(context: &Context, config: &Config, to: &Path) -> Ou
     context.out.check::<BackedUp>()?;
     let done = backup::backup(config, to, &operator()).await?;
     if !done.recorded {
-        context.out.note("it is not on the audit log: the database's schema is not this program's");
+        context
+            .out
+            .note("it is not on the audit log: the database cannot be written, or its schema is not this program's");
     }
     context.out.note(&format!(
         "keys and files are not in it, and without those keys it does not open: keep copies of {} and {}",

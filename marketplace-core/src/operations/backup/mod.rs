@@ -237,7 +237,7 @@ async fn prepare_sqlite(
     target: &Path,
     actor: &Actor,
 ) -> Result<(i64, Draft)> {
-    let schema = check_backup(from).await?;
+    let schema = check_file(from).await?;
     if let Some(folder) = target.parent() {
         crate::platform::folders::make_private_folder(folder)?;
     }
@@ -250,7 +250,7 @@ async fn prepare_sqlite(
     let draft = Draft::beside(target)?;
     // The copy is checked again: the backup's disk may be failing.
     fs::copy(from, &draft.0).map_err(|error| unusable(target, error))?;
-    check_backup(&draft.0).await?;
+    check_file(&draft.0).await?;
     let replaced = last_row(target).await;
     take_over(config, &SqliteUrl::of(&draft.0), name, replaced, actor).await?;
     if with_suffix(&draft.0, "-wal").exists() {
@@ -353,7 +353,7 @@ async fn vacuum_into(from: &SqliteUrl, to: &Path) -> Result<()> {
 }
 
 /// Returns the backup's schema version, if the file is a complete database of a marketplace.
-async fn check_backup(path: &Path) -> Result<i64> {
+pub(super) async fn check_file(path: &Path) -> Result<i64> {
     let broken = |what: &str| Error::invalid("/from", format!("{} is {what}", path.display()));
     let none_of_ours = || broken("not a backup of a marketplace's SQLite database");
     let mut conn = SqliteConnection::connect_with(&options(path).read_only(true).immutable(true))

@@ -9,7 +9,7 @@ use std::{
 use futures::TryStreamExt;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 
-use super::{check_backup, options, postgres};
+use super::{check_file, options, postgres};
 use crate::{
     base::error::{Error, Result},
     operations::{
@@ -38,7 +38,7 @@ pub(super) const COLUMNS: [(&str, &str); 8] = [
 /// Checks a backup of the database: it is complete, and of a schema that this program knows. Returns the schema.
 pub(in crate::operations) async fn check(config: &Config, engine: Engine, at: &Path) -> Result<i64> {
     match engine {
-        Engine::Sqlite => check_backup(at).await,
+        Engine::Sqlite => check_file(at).await,
         Engine::Postgres => postgres::archived_schema(config.database_url().expose(), at).await,
     }
 }

@@ -113,6 +113,9 @@ impl Manifest {
             let text = format!("{} was made by a newer program, and this one does not know its form", folder.display());
             return Err(Error::unavailable(text, "a newer form"));
         }
+        if format == Some(0) {
+            return Err(damaged(format_args!("{} names no form that there ever was", path.display())));
+        }
         serde_json::from_str(&text).map_err(|_| damaged(format_args!("{} is damaged", path.display())))
     }
 

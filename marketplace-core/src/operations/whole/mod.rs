@@ -131,7 +131,7 @@ pub async fn back_up(
     if !stored.missing.is_empty() && !allow_missing {
         let first: Vec<String> = stored.missing.iter().take(NAMED).map(ToString::to_string).collect();
         let text = format!(
-            "{files} lacks {} files that the database names, such as {}; find them, or allow them to be missing (--allow-missing)",
+            "{files} lacks files that the database names ({}), such as {}; find them, or allow them to be missing (--allow-missing)",
             stored.missing.len(),
             first.join(", ")
         );

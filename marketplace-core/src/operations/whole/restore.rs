@@ -25,6 +25,7 @@ use crate::{
     },
     platform::{
         config::Config,
+        db::{Engine, schema::check_known},
         draft_folder::DraftFolder,
         files::{Depot, Location, SHELVES},
         folders::make_private_folder,
@@ -48,13 +49,16 @@ pub struct RestoredWhole {
     pub kept: Vec<PathBuf>,
 }
 
-/// Verifies a backup: everything that its manifest and its list name is there, with its SHA-256, and nothing else.
+/// Verifies a backup: everything that its manifest and its list name is there, with its SHA-256, and nothing else; SQLite's database
+/// is whole.
 ///
 /// # Errors
-/// `not_found` without a backup; `invalid`, naming the file, when it is not whole; `unavailable` when it cannot be read.
+/// `not_found` without a backup; `invalid`, naming the file, when it is not whole; `unavailable` when it cannot be read, or is of a
+/// newer program.
 pub async fn verify(from: &Path, progress: &(dyn Fn(FileProgress) + Send + Sync)) -> Result<Manifest> {
     let (manifest, folder) = (Manifest::read(from)?, from.to_owned());
     let engine = manifest.engine()?;
+    check_known(manifest.schema)?;
     if manifest.database.file != database_file(engine) || manifest.list.file != LIST {
         return Err(damaged("its manifest names other files than a backup has"));
     }
@@ -79,6 +83,10 @@ pub async fn verify(from: &Path, progress: &(dyn Fn(FileProgress) + Send + Sync)
         return Err(damaged("its keys are not those that its manifest names"));
     }
     verify_files(from, &manifest, progress).await?;
+    // Its hash only says that it is as it was written.
+    if engine == Engine::Sqlite && backup::check_file(&from.join(&manifest.database.file)).await? != manifest.schema {
+        return Err(damaged("its manifest names another schema than its database has"));
+    }
     Ok(manifest)
 }
 

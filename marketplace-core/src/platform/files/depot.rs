@@ -235,6 +235,11 @@ impl Depot {
         if let Location::Folder(path) = location
             && !SHELVES.iter().any(|shelf| path.join(shelf).is_dir())
         {
+            if let Err(error) = fs::read_dir(path)
+                && error.kind() == io::ErrorKind::PermissionDenied
+            {
+                return Err(Error::unavailable(format!("{} cannot be read: {error}", path.display()), error));
+            }
             let what = format!("file store {}: no such folder, or not one of a marketplace's files", path.display());
             return Err(Error::not_found(what));
         }
