@@ -166,7 +166,9 @@ impl<'a, 'c> Search<'a, 'c> {
         for (relation, word) in related(self.conn, &beginnings, most, &words, &self.query.synonyms()).await? {
             match relation {
                 Relation::Begins(at) => {
-                    vocabulary.completions.get_mut(at).into_iter().for_each(|list| list.push(word.clone()))
+                    if let Some(completions) = vocabulary.completions.get_mut(at) {
+                        completions.push(word);
+                    }
                 }
                 Relation::Near => vocabulary.neighbours.push(word),
                 Relation::Synonym => {
