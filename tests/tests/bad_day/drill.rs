@@ -302,8 +302,8 @@ async fn a_backup_that_is_cut_off_leaves_nothing_that_looks_whole(engine: Engine
     // Pictures that were replaced may be there still, and nothing names them.
     let whole = app.scratch().join("whole");
     cli.run(&["backup", whole.to_str().unwrap()]).await.ok();
-    let list = fs::read_to_string(whole.join("files.sha256")).unwrap();
-    let lost = list.lines().next().and_then(|line| line.split_once("  ")).unwrap().1;
+    let stored = fs::read_to_string(whole.join("files.sha256")).unwrap();
+    let lost = stored.lines().next().and_then(|line| line.split_once("  ")).unwrap().1;
     fs::remove_file(app.data().join(lost)).unwrap();
     let refused = cli.run(&["backup", backup.to_str().unwrap()]).await;
     assert_eq!(refused.code, 5, "{}", refused.stderr);
