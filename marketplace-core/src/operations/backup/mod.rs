@@ -344,9 +344,13 @@ async fn vacuum_into(from: &SqliteUrl, to: &Path) -> Result<()> {
             error => error.into(),
         });
     }
-    let mut copy = SqliteConnection::connect_with(&options(to)).await.map_err(DbError::from)?;
-    // Whoever opens the copy, under whatever name, opens another database than this one: see `Db::place`. An older
-    // schema has no such column, and the migration that adds it sets the same value.
+    forget_place(to).await
+}
+
+/// Makes whoever opens a copy, under whatever name, open another database than the one that it was made of: see `Db::place`.
+pub(super) async fn forget_place(copy: &Path) -> Result<()> {
+    let mut copy = SqliteConnection::connect_with(&options(copy)).await.map_err(DbError::from)?;
+    // An older schema has no such column, and the migration that adds it sets the same value.
     let _ = sqlx::query("UPDATE event_marks SET place = ''").execute(&mut copy).await;
     copy.close().await.map_err(DbError::from)?;
     Ok(())
@@ -429,11 +433,16 @@ fn unusable(path: &Path, error: io::Error) -> Error {
 
 /// A file that is being written, and is deleted on drop unless it was finished.
 #[derive(Debug)]
-struct Draft(PathBuf);
+pub(super) struct Draft(PathBuf);
 
 impl Draft {
+    /// Returns where the file is meanwhile.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Creates an empty file that only its owner can read, in the folder of `path`.
-    fn beside(path: &Path) -> Result<Self> {
+    pub fn beside(path: &Path) -> Result<Self> {
         let mut number = 0_u32;
         loop {
             let draft = with_suffix(path, &format!(".{}-{number}.tmp", std::process::id()));

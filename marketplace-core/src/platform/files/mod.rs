@@ -501,7 +501,7 @@ fn local(path: &std::path::Path, is_made: bool) -> Result<(LocalFileSystem, Path
 
 /// Opens a bucket, whose requests end after `patience` and a moment, with their repetitions.
 #[cfg(feature = "s3")]
-fn bucket(url: &str, patience: Duration) -> Result<(Arc<dyn ObjectStore>, Path)> {
+pub(crate) fn bucket(url: &str, patience: Duration) -> Result<(Arc<dyn ObjectStore>, Path)> {
     use object_store::{ClientConfigKey, aws::AmazonS3ConfigKey};
     let parsed = Url::parse(url).map_err(|_| wrong("must be s3://<bucket>/<prefix>"))?;
     // Their defaults are minutes; no caller waits longer than this, as our own time limit is shorter.
@@ -520,7 +520,7 @@ fn bucket(url: &str, patience: Duration) -> Result<(Arc<dyn ObjectStore>, Path)>
 }
 
 #[cfg(not(feature = "s3"))]
-fn bucket(_: &str, _: Duration) -> Result<(Arc<dyn ObjectStore>, Path)> {
+pub(crate) fn bucket(_: &str, _: Duration) -> Result<(Arc<dyn ObjectStore>, Path)> {
     Err(wrong("names an s3:// bucket, but this build has no S3; use the server, or build with the feature `s3`"))
 }
 

@@ -1,0 +1,342 @@
+//! Putting a database together from a base and what changed since, as it was at a chosen time.
+
+use std::{
+    fs::{File, OpenOptions},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use serde::Serialize;
+
+use super::{
+    segment::{self, Head, Kind, Sum, first_sum},
+    store::{Store, begun_at},
+};
+use crate::{
+    actor::Actor,
+    base::{
+        error::{Error, ErrorCode, Result},
+        time::Timestamp,
+    },
+    operations::backup::{self, Draft},
+    platform::{
+        config::Config,
+        files::Location,
+        folders::make_private_folder,
+        sqlite_url::{Mode, SqliteUrl},
+    },
+};
+
+/// Number of segments that are read at once.
+const AHEAD: usize = 8;
+
+/// A base, and to when a database can be restored with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Restorable {
+    /// Name of the base.
+    pub base: String,
+    /// The first time to which it can be restored.
+    pub from: Timestamp,
+    /// The time of the last change.
+    pub to: Timestamp,
+    /// Number of segments.
+    pub segments: u64,
+}
+
+/// Result of a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RestoredTo {
+    /// Number of the newest migration in the backup; see [`backup::Restored`].
+    pub schema: i64,
+    /// Path of the database that was replaced, if there was one.
+    pub kept: Option<PathBuf>,
+    /// The time of the last change that is in it.
+    pub at: Timestamp,
+    /// Changes of the time between these two were stored together, after the time that was asked for, and are not in it: the
+    /// follower was not there, could not store them, or was late.
+    pub unknown: Option<(Timestamp, Timestamp)>,
+}
+
+/// Progress of a restore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestoreProgress {
+    /// Segments that were read.
+    pub done: u64,
+    /// Segments of the base at most.
+    pub total: u64,
+}
+
+/// Returns what can be restored from a place: a folder, `file://<folder>` or `s3://<bucket>/<prefix>`; oldest first.
+///
+/// # Errors
+/// `not_found` when nothing is there; `invalid`, naming it, for a damaged segment; `unavailable` when it cannot be read.
+pub async fn list(place: &str) -> Result<Vec<Restorable>> {
+    let store = Store::open(&Location::parse("/from", place)?)?;
+    let mut found = Vec::new();
+    for base in store.bases().await? {
+        if let Some(chain) = Chain::find(&store, base).await? {
+            found.push(chain.restorable());
+        }
+    }
+    if found.is_empty() { Err(nothing(&store)) } else { Ok(found) }
+}
+
+/// Puts the configured database back as it was at a time, or as it was last; the rest is as in [`backup::restore`].
+///
+/// Each segment is verified, and that none is missing.
+///
+/// # Errors
+/// Those of [`backup::restore`] and [`list`]; `invalid` when the time is before the first base.
+pub async fn restore(
+    config: &Config,
+    place: &str,
+    at: Option<Timestamp>,
+    force: bool,
+    actor: &Actor,
+    progress: &(dyn Fn(RestoreProgress) + Send + Sync),
+) -> Result<RestoredTo> {
+    let url = match SqliteUrl::parse(config.database_url().expose())? {
+        Some(url) if url.mode == Mode::ReadOnly => {
+            return Err(Error::invalid("/database_url", "says mode=ro; leave that away to restore there"));
+        }
+        Some(url) => url,
+        None => {
+            let text = "is of PostgreSQL, and what was followed is SQLite: restore there, and use `db copy` to move it";
+            return Err(Error::invalid("/database_url", text));
+        }
+    };
+    let store = Store::open(&Location::parse("/from", place)?)?;
+    let chain = choose(&store, at).await?;
+    if let Some(folder) = url.path.parent() {
+        make_private_folder(folder)?;
+    }
+    let draft = Draft::beside(&url.path)?;
+    let built = chain.build(&store, at, draft.path(), progress).await?;
+    backup::forget_place(draft.path()).await?;
+    let name = store.name();
+    let name = format!("{} at {}", name.rsplit('/').next().unwrap_or_default(), built.at);
+    let mut prepared = backup::prepare(config, draft.path(), &name, force, actor).await?;
+    prepared.replace().await?;
+    let restored = prepared.finish(config).await?;
+    Ok(RestoredTo { schema: restored.schema, kept: restored.kept, at: built.at, unknown: built.unknown })
+}
+
+/// Finds the last base that was whole at a time, or the last one.
+async fn choose(store: &Store, at: Option<Timestamp>) -> Result<Chain> {
+    let mut first = None;
+    for base in store.bases().await?.into_iter().rev() {
+        if at.is_some_and(|at| begun_at(&base).is_none_or(|begun| begun > at)) {
+            first = Some(base);
+            continue;
+        }
+        match Chain::find(store, base.clone()).await? {
+            Some(chain) if at.is_none_or(|at| chain.from <= at) => return Ok(chain),
+            Some(_) => first = Some(base),
+            None => {}
+        }
+    }
+    // From when to when, for whoever asked for an earlier time.
+    let found: Vec<Restorable> = match first {
+        Some(_) => list(&store.name()).await?,
+        None => Vec::new(),
+    };
+    match (at, found.first(), found.last()) {
+        (Some(at), Some(first), Some(last)) => {
+            let text = format!("{at} is before the first base: it can be restored from {} to {}", first.from, last.to);
+            Err(Error::invalid("/at", text))
+        }
+        _ => Err(nothing(store)),
+    }
+}
+
+/// Returns when a base was whole; `None` when it is not. One that is damaged is taken for whole: it is not for nothing that it is
+/// kept.
+pub(super) async fn whole_at(store: &Store, base: &str) -> Result<Option<Timestamp>> {
+    match Chain::find(store, base.to_owned()).await {
+        Ok(chain) => Ok(chain.map(|chain| chain.from)),
+        Err(error) if error.code() == ErrorCode::Invalid => Ok(begun_at(base)),
+        Err(error) => Err(error),
+    }
+}
+
+fn nothing(store: &Store) -> Error {
+    Error::not_found(format_args!("continuous backup at {}: no whole base is there", store.name()))
+}
+
+/// A whole base, and what follows it.
+#[derive(Debug)]
+struct Chain {
+    base: String,
+    numbers: Vec<u64>,
+    from: Timestamp,
+    to: Timestamp,
+}
+
+impl Chain {
+    /// Reads where a chain begins and ends; `None` when its base is not whole.
+    async fn find(store: &Store, base: String) -> Result<Option<Self>> {
+        let numbers = store.numbers(&base).await?;
+        if numbers.first() != Some(&0) {
+            return Ok(None);
+        }
+        let head = async |at: usize| {
+            let number = numbers.get(at).copied().unwrap_or_default();
+            let bytes = store.head(&base, number).await?.ok_or_else(|| missing(store, &base, number, None))?;
+            Head::parse(&bytes)?.ok_or_else(|| damaged(store, &base, number, None))
+        };
+        // The parts of the base come first.
+        let (mut low, mut high) = (0, numbers.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if head(middle).await?.kind == Kind::Base { low = middle + 1 } else { high = middle }
+        }
+        let Some(last_of_base) = low.checked_sub(1) else { return Ok(None) };
+        let whole = head(last_of_base).await?;
+        if !whole.is_whole {
+            return Ok(None);
+        }
+        let (mut at, mut to) = (numbers.len() - 1, whole.at);
+        while at > last_of_base {
+            let found = head(at).await?;
+            if found.is_whole && found.kind == Kind::Changes {
+                to = found.at;
+                break;
+            }
+            at -= 1;
+        }
+        Ok(Some(Self { base, from: whole.at, to, numbers }))
+    }
+
+    fn restorable(&self) -> Restorable {
+        Restorable { base: self.base.clone(), from: self.from, to: self.to, segments: self.numbers.len() as u64 }
+    }
+
+    /// Builds the database in an empty file.
+    async fn build(
+        &self,
+        store: &Store,
+        at: Option<Timestamp>,
+        to: &Path,
+        progress: &(dyn Fn(RestoreProgress) + Send + Sync),
+    ) -> Result<Built> {
+        let file = OpenOptions::new().write(true).open(to).map_err(|error| unwritable(to, error))?;
+        let mut building =
+            Building { store, base: &self.base, file, to, sum: first_sum(&self.base), held: Vec::new(), built: None };
+        let total = self.numbers.len() as u64;
+        let segments =
+            stream::iter(self.numbers.clone()).map(async |number| (number, store.read(&self.base, number).await));
+        let mut segments = std::pin::pin!(segments.buffered(AHEAD));
+        let mut next = 0;
+        while let Some((number, segment)) = segments.next().await {
+            let known = building.built.map(|built| built.at);
+            if number != next {
+                return Err(missing(store, &self.base, next, known));
+            }
+            let segment = segment?.ok_or_else(|| missing(store, &self.base, number, known))?;
+            if !building.add(number, &segment, at).await? {
+                break;
+            }
+            next += 1;
+            progress(RestoreProgress { done: next, total });
+        }
+        building.built.ok_or_else(|| missing(store, &self.base, next, None))
+    }
+}
+
+/// What was built.
+#[derive(Debug, Clone, Copy)]
+struct Built {
+    at: Timestamp,
+    unknown: Option<(Timestamp, Timestamp)>,
+}
+
+struct Building<'a> {
+    store: &'a Store,
+    base: &'a str,
+    file: File,
+    to: &'a Path,
+    /// The hash of the segment before.
+    sum: Sum,
+    /// Parts of changes whose last part was not read yet, with their hashes.
+    held: Vec<(u64, Sum)>,
+    built: Option<Built>,
+}
+
+impl Building<'_> {
+    /// Adds a segment; returns `false` when it is after the time, and nothing more is needed.
+    async fn add(&mut self, number: u64, segment: &Bytes, at: Option<Timestamp>) -> Result<bool> {
+        let known = self.built.map(|built| built.at);
+        let broken = || damaged(self.store, self.base, number, known);
+        let sum = segment::sum_of(segment).ok_or_else(broken)?;
+        let head = Head::parse(segment)?.ok_or_else(broken)?;
+        // The kind is in order, as it is in the chain.
+        if head.number != number || head.before != self.sum {
+            return Err(broken());
+        }
+        self.sum = sum;
+        match head.kind {
+            Kind::End => return Ok(false),
+            Kind::Base => {}
+            Kind::Changes => {
+                if let (Some(at), Some(built)) = (at, &mut self.built)
+                    && head.at > at
+                {
+                    // A second is what was promised.
+                    let is_late = head.at.since(head.since) > std::time::Duration::from_millis(1_500);
+                    built.unknown = (is_late && head.since < at).then_some((head.since, head.at));
+                    return Ok(false);
+                }
+                if !head.is_whole {
+                    self.held.push((number, sum));
+                    return Ok(true);
+                }
+                for (number, sum) in std::mem::take(&mut self.held) {
+                    let part = self.store.read(self.base, number).await?;
+                    let part = part.filter(|part| segment::sum_of(part) == Some(sum));
+                    let broken = || damaged(self.store, self.base, number, known);
+                    let part = part.ok_or_else(broken)?;
+                    let head = Head::parse(&part)?.ok_or_else(broken)?;
+                    self.apply(number, &head, &part)?;
+                }
+            }
+        }
+        self.apply(number, &head, segment)?;
+        if head.is_whole {
+            let length = u64::from(head.size) * u64::from(head.page_size);
+            self.file.set_len(length).map_err(|error| unwritable(self.to, error))?;
+            self.built = Some(Built { at: head.at, unknown: None });
+        }
+        Ok(true)
+    }
+
+    fn apply(&self, number: u64, head: &Head, segment: &[u8]) -> Result<()> {
+        let read = segment::read(head, segment, |page, bytes| {
+            self.file.write_all_at(bytes, u64::from(page - 1) * u64::from(head.page_size))
+        });
+        let read = read.map_err(|error| unwritable(self.to, error))?;
+        read.ok_or_else(|| damaged(self.store, self.base, number, self.built.map(|built| built.at)))
+    }
+}
+
+fn unwritable(path: &Path, error: std::io::Error) -> Error {
+    Error::unavailable(format!("{} cannot be written: {error}", path.display()), error)
+}
+
+fn damaged(store: &Store, base: &str, number: u64, known: Option<Timestamp>) -> Error {
+    broken(store, base, number, "is damaged", known)
+}
+
+fn missing(store: &Store, base: &str, number: u64, known: Option<Timestamp>) -> Error {
+    broken(store, base, number, "is missing", known)
+}
+
+fn broken(store: &Store, base: &str, number: u64, what: &str, known: Option<Timestamp>) -> Error {
+    let place = store.name();
+    let advice = match known {
+        Some(at) => format!("up to {at} it can be restored (--at {at})"),
+        None => "a time before this base may be restored (--at)".to_owned(),
+    };
+    Error::invalid("/from", format!("{place}/{base}/{number:09}.seg {what}; {advice}"))
+}
