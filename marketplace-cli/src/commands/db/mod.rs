@@ -1,6 +1,7 @@
 //! `marketplace db`: the database itself.
 
 mod backup;
+mod follow;
 mod seed;
 
 use std::path::{Path, PathBuf};
@@ -10,14 +11,16 @@ use marketplace_core::{
     config::Config,
     db::{Db, Engine, OpenOptions, SchemaState},
     platform::sqlite_url::SqliteUrl,
+    time::Timestamp,
 };
 use marketplace_seed::{Images, Plan, Volume};
 use serde::Serialize;
 
 use crate::{
+    args::{moment, span},
     connect::Target,
     context::Context,
-    failure::Outcome,
+    failure::{Failure, Outcome},
     output::{Card, Column, Kind, Row, Tone, View},
 };
 
@@ -38,19 +41,50 @@ pub enum Verb {
     /// Engine, schema and size
     #[command(after_help = "Example:\n  marketplace db status -o json")]
     Status,
-    /// Write a backup to one file, while the database is in use; keys and files are apart from it
-    #[command(after_help = "Examples:\n  \
+    /// Write a backup to one file, while the database is in use, or follow it; keys and files are apart from it
+    #[command(
+        after_help = "With --follow, an SQLite database is backed up until the command is ended (Ctrl-C or SIGTERM): it copies all of it,\n\
+        and then stores each second what was committed, read from the write-ahead log without any lock. The database\n\
+        can be restored as it was at any of those seconds. When it cannot store, it says so once, and catches up later.\n\
+        PLACE is a folder, file:///FOLDER or s3://BUCKET/PREFIX (with the usual AWS_… variables). PostgreSQL archives its\n\
+        log itself (pgBackRest, WAL-G).\n\n\
+        Examples:\n  \
         marketplace db backup market-2026-03-02.bak\n  \
-        marketplace db backup --db postgres://market@db.example.org/market market.dump")]
+        marketplace db backup --db postgres://market@db.example.org/market market.dump\n  \
+        marketplace db backup --follow /backup/market\n  \
+        marketplace db backup --follow s3://backup/market --base-every 12h --keep 30d"
+    )]
     Backup {
         /// The file; must not exist
-        to: PathBuf,
+        #[arg(required_unless_present = "follow", conflicts_with = "follow")]
+        to: Option<PathBuf>,
+        /// Back up continuously into a folder or a bucket
+        #[arg(long, value_name = "PLACE")]
+        follow: Option<String>,
+        /// Copy all of the database again after this time
+        #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = span, conflicts_with = "to")]
+        base_every: u64,
+        /// Remove copies, and what follows them, that are needed only for times before that
+        #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = span, conflicts_with = "to")]
+        keep: u64,
     },
     /// Put a backup in the place of the database; an SQLite database that was there is kept beside it
-    #[command(after_help = "Example:\n  marketplace db restore market-2026-03-02.bak --yes")]
+    #[command(
+        after_help = "A folder or s3://BUCKET/PREFIX into which `db backup --follow` wrote is restored as it was last, or at a time.\n\n\
+        Examples:\n  \
+        marketplace db restore market-2026-03-02.bak --yes\n  \
+        marketplace db restore /backup/market --list\n  \
+        marketplace db restore s3://backup/market --at 2026-03-02T10:00:00Z --yes"
+    )]
     Restore {
         /// The backup
         from: PathBuf,
+        /// As it was at this time: a time of a continuous backup, or a span before now
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        at: Option<Timestamp>,
+        /// Only list to when can be restored
+        #[arg(long, conflicts_with_all = ["at", "force", "yes"])]
+        list: bool,
         /// Also when another program uses the database, or it has tables already
         #[arg(long)]
         force: bool,
@@ -188,8 +222,21 @@ impl Row for Status {
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let config = Target::resolve(&context.globals)?.config()?;
     match verb {
-        Verb::Backup { to } => backup::back_up(context, &config, &to).await,
-        Verb::Restore { from, force, yes } => backup::restore(context, &config, &from, force, yes).await,
+        Verb::Backup { to: Some(to), .. } => backup::back_up(context, &config, &to).await,
+        Verb::Backup { to: None, follow, base_every, keep } => {
+            follow::follow(context, &config, &follow.unwrap_or_default(), base_every, keep).await
+        }
+        Verb::Restore { from, at, list, force, yes } => match from.to_str().filter(|_| follow::is_place(&from)) {
+            Some(place) if list => follow::list(context, place).await,
+            Some(place) => follow::restore(context, &config, place, at, force, yes).await,
+            None if list || at.is_some() => Err(Failure::Usage {
+                message: format!("{} is no folder or bucket of a continuous backup", from.display()),
+                hint: Some(
+                    "--at and --list are for what `db backup --follow` wrote; leave them away to restore a file".into(),
+                ),
+            }),
+            None => backup::restore(context, &config, &from, force, yes).await,
+        },
         Verb::Copy { from, to, while_running } => {
             backup::copy(context, config, from.as_deref(), &to, while_running).await
         }
