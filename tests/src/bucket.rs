@@ -135,6 +135,15 @@ fn page(objects: &Objects, query: &str) -> String {
     let mut found = below.filter(|(key, _)| key.starts_with(prefix) && *key > after);
     let mut items = String::new();
     let mut last = "";
+    if parameters.contains_key("delimiter") {
+        // One level; all of it at once.
+        let mut folders: Vec<&str> = found
+            .filter_map(|(key, _)| Some(key.split_at(prefix.len() + key.get(prefix.len()..)?.find('/')? + 1).0))
+            .collect();
+        folders.dedup();
+        let folders = folders.iter().map(|name| format!("<CommonPrefixes><Prefix>{name}</Prefix></CommonPrefixes>"));
+        return listed("<IsTruncated>false</IsTruncated>", &folders.collect::<String>());
+    }
     for (key, size) in found.by_ref().take(PAGE) {
         last = key;
         items.extend([
@@ -149,13 +158,17 @@ fn page(objects: &Objects, query: &str) -> String {
         Some(_) => format!("<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>"),
         None => "<IsTruncated>false</IsTruncated>".to_owned(),
     };
+    listed(&next, &items)
+}
+
+fn listed(next: &str, items: &str) -> String {
     format!("<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{next}{items}</ListBucketResult>")
 }
 
 type Served = (watch::Receiver<bool>, Objects, Arc<Faults>);
 
 async fn serve(State((mut well, objects, faults)): State<Served>, request: Request) -> Response {
-    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let (method, uri, headers) = (request.method().clone(), request.uri().clone(), request.headers().clone());
     let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap_or_default();
     let _ = well.wait_for(|well| *well).await;
     if faults.is_next() {
@@ -165,8 +178,13 @@ async fn serve(State((mut well, objects, faults)): State<Served>, request: Reque
     let key = uri.path().to_owned();
     let answer = match method {
         Method::PUT => {
-            lock(&objects).insert(key, body);
-            found().body(Body::empty())
+            let mut objects = lock(&objects);
+            if headers.contains_key("if-none-match") && objects.contains_key(&key) {
+                Response::builder().status(StatusCode::PRECONDITION_FAILED).body(Body::empty())
+            } else {
+                objects.insert(key, body);
+                found().body(Body::empty())
+            }
         }
         // Deletion of several at once, named in XML.
         Method::POST => {
@@ -190,6 +208,13 @@ async fn serve(State((mut well, objects, faults)): State<Served>, request: Reque
         }
         _ => match lock(&objects).get(&key).cloned() {
             Some(bytes) => {
+                let range = headers.get("range").and_then(|range| range.to_str().ok()?.strip_prefix("bytes=0-"));
+                if let Some(end) = range.and_then(|end| end.parse::<usize>().ok()).filter(|_| !bytes.is_empty()) {
+                    let part = bytes.slice(..bytes.len().min(end + 1));
+                    let range = format!("bytes 0-{}/{}", part.len() - 1, bytes.len());
+                    let found = found().status(StatusCode::PARTIAL_CONTENT).header("content-range", range);
+                    return found.header("content-length", part.len()).body(part.into()).unwrap_or_default();
+                }
                 let found = found().header("content-length", bytes.len());
                 found.body(if method == Method::HEAD { Body::empty() } else { bytes.into() })
             }

@@ -11,6 +11,7 @@ mod doctor;
 mod drill;
 mod due;
 mod files;
+mod follow;
 mod hostile;
 mod keys;
 mod ledger;
