@@ -28,7 +28,8 @@ struct Follower {
 impl Follower {
     fn spawn(server: &Server, place: &str, options: &[&str]) -> Self {
         let output = server.scratch().join(format!("follower-{}.jsonl", marketplace_tests::database::random_id()));
-        let arguments = [&["db", "backup", "--follow", place], options].concat();
+        // With its log, which says when it compares everything.
+        let arguments = [&["db", "backup", "-v", "--follow", place], options].concat();
         let mut command = Cli::direct(server).command(&arguments);
         let log = File::create(&output).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log);
@@ -49,6 +50,11 @@ impl Follower {
     fn states(&self) -> Vec<String> {
         let lines: Vec<Value> = self.text().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         lines.iter().map(|line| line["state"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Returns how often it compared everything: once for each base, and when it missed something.
+    fn comparisons(&self) -> usize {
+        self.text().matches("the whole database is compared").count()
     }
 
     fn has(&self, state: &str) -> bool {
@@ -206,6 +212,16 @@ async fn an_erasure_waits_for_no_follower() {
     }
     let record = writers.stop().await;
     second().await;
+    // Nothing is written: all was read when the log is emptied.
+    let before = follower.comparisons();
+    let eve = market.app.as_client().await;
+    eve.delete("/v1/me", json!({ "password": PASSWORD })).await.ok();
+    within(Duration::from_secs(5), "the log is emptied", async || {
+        self::number(&market.app, "SELECT count(*) FROM erasures").await == 0
+    })
+    .await;
+    second().await;
+    eprintln!("compared {before} times under load, {} after", follower.comparisons());
     follower.stop().await;
     market.app.kill();
     restore(&mut market, &place, &[]).await;

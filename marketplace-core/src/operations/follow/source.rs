@@ -311,6 +311,7 @@ impl Source {
     /// When something cannot be read or kept, or the log was emptied in each of many rounds.
     pub fn compare(&mut self, known: &mut Known, stop: &AtomicBool) -> io::Result<Compared> {
         (self.state, self.gathered) = (State::Lost, None);
+        tracing::info!(path = %self.path.display(), "the whole database is compared with what is stored");
         for _ in 0..ROUNDS {
             match self.round(known, stop) {
                 Ok(Some(Compared::Changes(cut))) => return Ok(Compared::Changes(known.learn(cut))),
@@ -517,7 +518,8 @@ impl Source {
             return Ok(if log.file.metadata()?.len() == 0 { Read::Lost } else { Read::Same(None) });
         };
         if header == at.header {
-            if !at.is_unchanged(&log.file)? {
+            // What the index has cannot be taken back.
+            if at.changes.is_none() && !at.is_unchanged(&log.file)? {
                 return Ok(Read::Lost);
             }
             let next = at.read_on(&log.file, index, pages)?;
