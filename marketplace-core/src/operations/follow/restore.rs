@@ -184,7 +184,8 @@ impl Chain {
         let head = async |at: usize| {
             let number = numbers.get(at).copied().unwrap_or_default();
             let bytes = store.head(&base, number).await?.ok_or_else(|| missing(store, &base, number, None))?;
-            Head::parse(&bytes)?.ok_or_else(|| damaged(store, &base, number, None))
+            let head = Head::parse(&bytes)?.filter(|head| head.number == number);
+            head.ok_or_else(|| damaged(store, &base, number, None))
         };
         // The parts of the base come first.
         let (mut low, mut high) = (0, numbers.len());
@@ -195,7 +196,9 @@ impl Chain {
         let Some(last_of_base) = low.checked_sub(1) else { return Ok(None) };
         let whole = head(last_of_base).await?;
         if !whole.is_whole {
-            return Ok(None);
+            // Whatever follows a base was written after its last part.
+            let is_lost = low < numbers.len() && head(low).await?.kind == Kind::Changes;
+            return if is_lost { Err(missing(store, &base, whole.number + 1, None)) } else { Ok(None) };
         }
         let (mut at, mut to) = (numbers.len() - 1, whole.at);
         while at > last_of_base {
