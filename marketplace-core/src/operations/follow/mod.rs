@@ -216,6 +216,7 @@ impl From<Error> for Ended {
 #[derive(Debug)]
 struct Chain {
     base: String,
+    page_size: u32,
     next: u64,
     sum: Sum,
     /// What is in the chain, or will be when what was read last is stored.
@@ -232,7 +233,17 @@ struct Chain {
 impl Chain {
     fn new(base: String, now: Timestamp) -> Self {
         let sum = first_sum(&base);
-        Self { base, next: 0, sum, known: Known::default(), base_bytes: 0, bytes: 0, at: None, since: now }
+        Self {
+            base,
+            page_size: 0,
+            next: 0,
+            sum,
+            known: Known::default(),
+            base_bytes: 0,
+            bytes: 0,
+            at: None,
+            since: now,
+        }
     }
 }
 
@@ -492,11 +503,17 @@ impl Follower<'_> {
             self.last = self.now().max(after);
             let mut next = Chain::new(base_name(self.last), self.last);
             if self.copy(&mut next).await? == Turn::Done {
+                next.page_size = self.source.as_ref().map_or(0, Source::page_size);
                 match self.read(&mut next.known, Source::compare).await? {
                     Compared::Changes(cut) => {
-                        let at = self.now();
+                        let at = self.label().max(next.since);
                         self.store_cut(&mut next, Kind::Base, cut, at, true).await?;
                         next.since = at;
+                        // Who restores to a time between learns that nothing is known of it.
+                        if let Some(mut before) = self.chain.take() {
+                            let (pages, size) = (Pages::new(next.page_size), next.known.size());
+                            self.store_cut(&mut before, Kind::End, Cut { pages, size }, at, false).await?;
+                        }
                         self.adopt(next);
                         return Ok(());
                     }

@@ -187,13 +187,22 @@ impl Chain {
             let head = Head::parse(&bytes)?.filter(|head| head.number == number);
             head.ok_or_else(|| damaged(store, &base, number, None))
         };
+        // One that is damaged is named by who reads all of it; whatever is before it is of use.
+        let lenient = async |at: usize| match head(at).await {
+            Ok(head) => Ok(Some(head)),
+            Err(error) if error.code() == ErrorCode::Invalid => Ok(None),
+            Err(error) => Err(error),
+        };
         // The parts of the base come first.
         let (mut low, mut high) = (0, numbers.len());
         while low < high {
             let middle = usize::midpoint(low, high);
-            if head(middle).await?.kind == Kind::Base { low = middle + 1 } else { high = middle }
+            let is_base = lenient(middle).await?.is_some_and(|head| head.kind == Kind::Base);
+            if is_base { low = middle + 1 } else { high = middle }
         }
-        let Some(last_of_base) = low.checked_sub(1) else { return Ok(None) };
+        let Some(last_of_base) = low.checked_sub(1) else {
+            return Err(damaged(store, &base, 0, None));
+        };
         let whole = head(last_of_base).await?;
         if !whole.is_whole {
             // Whatever follows a base was written after its last part.
@@ -202,8 +211,7 @@ impl Chain {
         }
         let (mut at, mut to) = (numbers.len() - 1, whole.at);
         while at > last_of_base {
-            let found = head(at).await?;
-            if found.is_whole && found.kind == Kind::Changes {
+            if let Some(found) = lenient(at).await?.filter(|found| found.is_whole && found.kind == Kind::Changes) {
                 to = found.at;
                 break;
             }
@@ -279,18 +287,19 @@ impl Building<'_> {
             return Err(broken());
         }
         self.sum = sum;
+        if let (Some(at), Some(built)) = (at, &mut self.built)
+            && head.kind != Kind::Base
+            && (head.at > at || head.kind == Kind::End)
+        {
+            // A second is what was promised.
+            let is_late = head.at.since(head.since) > std::time::Duration::from_millis(1_500);
+            built.unknown = (is_late && head.since < at && at < head.at).then_some((head.since, head.at));
+            return Ok(false);
+        }
         match head.kind {
             Kind::End => return Ok(false),
             Kind::Base => {}
             Kind::Changes => {
-                if let (Some(at), Some(built)) = (at, &mut self.built)
-                    && head.at > at
-                {
-                    // A second is what was promised.
-                    let is_late = head.at.since(head.since) > std::time::Duration::from_millis(1_500);
-                    built.unknown = (is_late && head.since < at).then_some((head.since, head.at));
-                    return Ok(false);
-                }
                 if !head.is_whole {
                     self.held.push((number, sum));
                     return Ok(true);

@@ -81,6 +81,11 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// Returns the number of pages of the database.
+    pub fn size(&self) -> u32 {
+        self.size
+    }
+
     fn has(&self, page: u32, hash: Hash) -> bool {
         self.hashes.get(index(page)).is_some_and(|known| *known == hash)
     }
