@@ -255,7 +255,8 @@ async fn what_is_damaged_is_named_and_refused() {
         market.jon.message(&market.thread, &format!("m{number}"), "hello").await.ok();
         pause(Duration::from_millis(1_200)).await;
     }
-    let between = second().await;
+    second().await;
+    let quiet = segments(Path::new(&place)).len();
     market.jon.message(&market.thread, "last", "last").await.ok();
     second().await;
     follower.stop().await;
@@ -303,8 +304,10 @@ async fn what_is_damaged_is_named_and_refused() {
         assert!(said.contains(listed[0][end].as_str().unwrap()), "{said}: {listed}");
     }
     // What is before the damage can be restored all the same.
-    fs::write(all.last().unwrap(), "damaged").unwrap();
-    restore(&mut market, &place, &["--at", &between]).await;
+    fs::write(&all[quiet], "damaged").unwrap();
+    let said = refused(&[], "is damaged").await;
+    let at = said.split_once("(--at ").and_then(|(_, rest)| rest.split_once(')')).unwrap().0;
+    restore(&mut market, &place, &["--at", at]).await;
     let texts = texts(&market).await;
     assert!(texts.contains(&"hello".to_owned()) && !texts.contains(&"last".to_owned()), "{texts:?}");
 }

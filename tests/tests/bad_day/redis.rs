@@ -182,22 +182,21 @@ async fn a_cluster_counts_for_all_and_costs_nobody_anything() {
             server.post("/v1/auth/login", guess.clone()).await.refused(429, "rate_limited");
         }
     }
-    // A node goes away, and comes back empty.
-    let before = changes_of(&app, "redis");
+    // A node goes away, and comes back empty. While the others find that out, it may look well for a moment.
     cluster.nodes[0].kill();
     are_served_until_it_is_known(&jon, &cluster.nodes[1]).await;
     nothing_is_missing(&app, &other, &jon).await;
     cluster.nodes[0].come_back().await;
     cluster.is_whole().await;
-    is_well_again(&app, Instant::now(), before).await;
+    component_is(&app, "redis", true).await;
     // Another one hangs.
-    let (before, next) = (changes_of(&app, "redis"), app.as_client().await);
+    let next = app.as_client().await;
     cluster.nodes[2].hang();
     are_served_until_it_is_known(&next, &cluster.nodes[1]).await;
     nothing_is_missing(&app, &other, &next).await;
     cluster.nodes[2].go_on();
     cluster.is_whole().await;
-    is_well_again(&app, Instant::now(), before).await;
+    component_is(&app, "redis", true).await;
 }
 
 /// One key that holds something else concerns nobody but whom it counts.
