@@ -55,6 +55,8 @@ async fn write_on(market: &Market, is_over: &AtomicBool) -> u32 {
         market.jon.message(&market.thread, &format!("m{n}"), "While it is backed up").await.ok();
         put_picture(&market.jon, n).await;
         market.ada.attach(&market.thread, n).await.ok();
+        // Nobody has several pictures a second, each of which is gone before a loaded machine has copied it.
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     n
 }

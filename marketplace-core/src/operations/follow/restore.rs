@@ -242,6 +242,10 @@ impl Chain {
         let mut next = 0;
         while let Some((number, segment)) = segments.next().await {
             let known = building.built.map(|built| built.at);
+            // What comes after may be damaged: it is not needed.
+            if known.zip(at).is_some_and(|(known, at)| known >= at) {
+                break;
+            }
             if number != next {
                 return Err(missing(store, &self.base, next, known));
             }
