@@ -53,7 +53,7 @@ use crate::{
 };
 
 /// How often the database is read again because files were deleted while they were copied.
-const ROUNDS: u32 = 3;
+const ROUNDS: u32 = 6;
 /// Number of missing files that are named in a message.
 const NAMED: usize = 3;
 
