@@ -108,7 +108,7 @@ fn version() -> opentelemetry::KeyValue {
     opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))
 }
 
-/// Makes `span` go on with the trace of a caller, whose `parent` are the ids of the trace and of its span.
+/// Sets the parent of `span`: the span of a caller, of which the ids of its trace and of itself are given.
 pub(crate) fn continue_trace(span: &Span, (trace, parent): (&str, &str), is_sampled: bool) {
     if let (Ok(trace), Ok(parent)) = (TraceId::from_hex(trace), SpanId::from_hex(parent)) {
         let flags = TraceFlags::default().with_sampled(is_sampled);

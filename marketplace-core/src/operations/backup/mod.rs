@@ -347,7 +347,7 @@ async fn vacuum_into(from: &SqliteUrl, to: &Path) -> Result<()> {
     forget_place(to).await
 }
 
-/// Makes whoever opens a copy, under whatever name, open another database than the one that it was made of: see `Db::place`.
+/// Marks a copy as another database than the one that it was made of, for whoever opens it under whatever name: see `Db::place`.
 pub(super) async fn forget_place(copy: &Path) -> Result<()> {
     let mut copy = SqliteConnection::connect_with(&options(copy)).await.map_err(DbError::from)?;
     // An older schema has no such column, and the migration that adds it sets the same value.

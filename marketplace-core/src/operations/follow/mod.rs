@@ -495,7 +495,7 @@ impl Follower<'_> {
         Ok(Turn::Done)
     }
 
-    /// Makes a base. The chain before it, if there is one, is added to meanwhile.
+    /// Creates a base. The chain before it, if there is one, is added to meanwhile.
     async fn make_base(&mut self) -> Result<(), Ended> {
         loop {
             let newest = if self.chain.is_some() { None } else { self.patiently(end_last).await? };

@@ -79,7 +79,7 @@ impl Pages {
         Ok(slot)
     }
 
-    /// Makes staged bytes the version of a page.
+    /// Sets staged bytes as the version of a page.
     pub fn set(&mut self, page: u32, slot: Slot) {
         if let Some(before) = self.slots.insert(page, slot) {
             self.free.push(before.at);
