@@ -23,7 +23,6 @@ use redis::{
     aio::{ConnectionLike, MultiplexedConnection, PubSub},
     cluster::{ClusterClient, ClusterClientBuilder},
     cluster_async::ClusterConnection,
-    cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr},
 };
 use tokio::{sync::watch, time::timeout};
 
@@ -47,10 +46,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const CONNECT: Duration = Duration::from_secs(1);
 /// Pause between two attempts while Redis is unusable.
 const AGAIN: Duration = Duration::from_millis(250);
-/// Number of slots of a cluster, into which keys are divided.
-const SLOTS: u16 = 16_384;
-/// Distance of slots that are tested: nodes have more that are next to each other.
-const STEP: usize = 256;
+/// Number of keys that are asked for to find a node of a cluster that is away; they are on all nodes, as good as certainly.
+const PROBES: u32 = 128;
 /// How often a request to a cluster is sent again, where it is said to have moved or not to be answered just now.
 const RETRIES: u32 = 2;
 /// Time without a message after which a subscription is renewed: the other end may be gone silently.
@@ -149,11 +146,13 @@ impl Server {
             Self::Watched(watched) => watched.find().await?,
             Self::Cluster(client, _) => {
                 let connection = client.get_async_connection().await?;
-                // Each node that has keys: while one is away, some keys are, and nobody can tell which.
-                try_join_all((0..SLOTS).step_by(STEP).map(|slot| {
+                // Each node that has keys: while one is away, some keys are, and nobody can tell which. Only keys lead to it for certain:
+                // what has none is answered by another node instead.
+                try_join_all((0..PROBES).map(|number| {
                     let mut connection = connection.clone();
-                    let node = SingleNodeRoutingInfo::SpecificNode(Route::new(slot, SlotAddr::Master));
-                    async move { connection.route_command(redis::cmd("PING"), RoutingInfo::SingleNode(node)).await }
+                    let mut question = redis::cmd("EXISTS");
+                    question.arg(format!("{PREFIX}probe:{number}"));
+                    async move { question.query_async::<()>(&mut connection).await }
                 }))
                 .await?;
                 return Ok(Connection::Cluster(connection));
