@@ -1,8 +1,8 @@
 //! Continuous backup of SQLite: a follower reads the write-ahead log as it is written, and stores each second what changed.
 //!
 //! It takes no lock and holds no snapshot, so it never delays a writer, a checkpoint, or the emptying of the log after
-//! an erasure: see [`source`]. What it stores is a base, which is a copy of the whole database, and after it one segment for
-//! each second in which something was committed: see [`segment`] and [`store`]. A follower that cannot store, or cannot read,
+//! an erasure: see `source`. What it stores is a base, which is a copy of the whole database, and after it one segment for
+//! each second in which something was committed: see `segment` and `store`. A follower that cannot store, or cannot read,
 //! says so once and tries on; what it missed in the log meanwhile is found by comparing the whole file.
 
 mod format;
