@@ -51,7 +51,8 @@ fn files(root: &Path) -> Files {
     let mut found = Vec::new();
     walk(root, &mut found);
     let name = |path: &PathBuf| path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
-    found.iter().map(|path| (name(path), fs::read(path).unwrap())).collect()
+    // What a copy that runs meanwhile renames or removes is not there any more.
+    found.iter().filter_map(|path| Some((name(path), fs::read(path).ok()?))).collect()
 }
 
 fn stored(bucket: &Bucket) -> Files {
