@@ -87,10 +87,8 @@ pub async fn is_current(app: &App, cursor: EventCursor) -> Result<bool> {
 /// # Errors
 /// `unavailable` when the database cannot be read.
 pub async fn rendered(app: &App, events: &[EventCursor]) -> Result<Vec<UserEvent>> {
-    if events.is_empty() {
-        return Ok(Vec::new());
-    }
+    let (Some(first), Some(last)) = (events.iter().min(), events.iter().max()) else { return Ok(Vec::new()) };
     let seqs: Vec<i64> = events.iter().map(|cursor| cursor.seq).collect();
     let mut reader = app.db.read().await?;
-    messaging::rendered(app, &mut reader.conn(), &seqs).await
+    messaging::rendered(app, &mut reader.conn(), &seqs, first.tx..=last.tx).await
 }

@@ -59,6 +59,8 @@ text_enum! {
         Keys = "keys",
         /// Old events are forgotten.
         Events = "events",
+        /// PostgreSQL's tables get ranges for the time that comes.
+        Partitions = "partitions",
         /// Answers kept for repeated requests are forgotten.
         IdempotencyKeys = "idempotency_keys",
         /// Which threads staff read lately is forgotten; the audit log has it.
@@ -98,6 +100,7 @@ impl Timer {
         match self {
             Self::FailedMails
             | Self::Events
+            | Self::Partitions
             | Self::IdempotencyKeys
             | Self::ThreadReads
             | Self::Sessions

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod events;
 pub mod idempotency;
 pub mod mail;
+pub(crate) mod partitions;
 pub mod series;
 pub mod target;
 pub mod webhooks;

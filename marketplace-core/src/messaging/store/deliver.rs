@@ -1,5 +1,7 @@
 //! Events joined with the data that they are about, read as one row of JSON.
 
+use std::ops::RangeInclusive;
+
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -219,10 +221,10 @@ pub(crate) async fn delivered(
                 SELECT * FROM (SELECT * FROM events WHERE peer_id = $1 AND (tx, seq) > ($2, $3) \
                   AND kind IN ('message', 'message.removed', 'read', 'thread', 'job', 'notification') ORDER BY tx, seq LIMIT ($4 + 0)))", rendered!(sqlite joins)),
         pg: concat!(rendered!(pg "$5"), "( \
-                (SELECT * FROM events WHERE user_id = $1 AND tx >= 0 AND (tx, seq) > ($2, $3) \
+                (SELECT * FROM events WHERE user_id = $1 AND tx >= 0 AND tx >= $2 AND (tx, seq) > ($2, $3) \
                   AND kind IN ('message', 'message.removed', 'read', 'thread', 'job', 'notification') ORDER BY tx, seq LIMIT ($4 + 0)) \
                 UNION ALL \
-                (SELECT * FROM events WHERE peer_id = $1 AND tx >= 0 AND (tx, seq) > ($2, $3) \
+                (SELECT * FROM events WHERE peer_id = $1 AND tx >= 0 AND tx >= $2 AND (tx, seq) > ($2, $3) \
                   AND kind IN ('message', 'message.removed', 'read', 'thread', 'job', 'notification') ORDER BY tx, seq LIMIT ($4 + 0)))", rendered!(pg joins)),
     ], user, after.tx, after.seq, limit, notifications::present(app.now()))?;
     let mut delivered = read(app, &found, limit)?;
@@ -232,12 +234,18 @@ pub(crate) async fn delivered(
     Ok(delivered)
 }
 
-/// Returns events by their numbers, in order.
-pub(crate) async fn rendered(app: &App, conn: &mut Conn<'_>, seqs: &[i64]) -> Result<Vec<UserEvent>> {
+/// Returns events by their numbers, which batches of this range published, in order.
+pub(crate) async fn rendered(
+    app: &App,
+    conn: &mut Conn<'_>,
+    seqs: &[i64],
+    batches: RangeInclusive<i64>,
+) -> Result<Vec<UserEvent>> {
     let seqs = serde_json::to_string(seqs).map_err(Error::internal)?;
     let found = q!(conn => val String, [
-        sqlite: concat!(rendered!(sqlite "$2"), "(SELECT * FROM events WHERE seq IN (SELECT value FROM json_each($1)))", rendered!(sqlite joins)),
-        pg: concat!(rendered!(pg "$2"), "(SELECT * FROM events WHERE seq IN (SELECT s.value::bigint FROM json_array_elements_text($1::json) AS s (value)))", rendered!(pg joins)),
-    ], seqs, notifications::present(app.now()))?;
+        sqlite: concat!(rendered!(sqlite "$2"), "(SELECT * FROM events WHERE seq IN (SELECT value FROM json_each($1)) AND +tx BETWEEN $3 AND $4)", rendered!(sqlite joins)),
+        pg: concat!(rendered!(pg "$2"), "(SELECT * FROM events WHERE tx BETWEEN $3 AND $4 \
+              AND seq IN (SELECT s.value::bigint FROM json_array_elements_text($1::json) AS s (value)))", rendered!(pg joins)),
+    ], seqs, notifications::present(app.now()), batches.start(), batches.end())?;
     Ok(read(app, &found, i64::MAX)?.events)
 }

@@ -354,6 +354,7 @@ async fn tables(source: &mut SqliteConnection, target: &mut PgConn) -> Result<Ve
         "SELECT c.table_name::text, c.column_name::text, c.data_type::text, c.is_identity = 'YES' \
          FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name) \
          WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE' AND c.table_name <> $1 \
+         AND NOT (SELECT relispartition FROM pg_class WHERE oid = format('%I.%I', c.table_schema, c.table_name)::regclass) \
          ORDER BY c.table_name, c.ordinal_position",
     )
     .bind(MIGRATIONS)

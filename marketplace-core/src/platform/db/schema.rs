@@ -157,7 +157,9 @@ impl Db {
                  CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) r \
                  WHERE NOT has_table_privilege(t.value, r) AND NOT (t.value = 'audit_log' AND r IN ('UPDATE', 'DELETE')) \
                  UNION ALL SELECT 'USAGE on ' || s.value FROM json_array_elements_text($2::json) s(value) \
-                 WHERE to_regclass(s.value) IS NULL OR NOT has_sequence_privilege(s.value, 'USAGE')",
+                 WHERE to_regclass(s.value) IS NULL OR NOT has_sequence_privilege(s.value, 'USAGE') \
+                 UNION ALL SELECT 'EXECUTE on ' || f FROM unnest(ARRAY['extend_partitions(text,text,text)', 'drop_event_partitions(bigint)']) f \
+                 WHERE NOT COALESCE(has_function_privilege(to_regprocedure(f)::oid, 'EXECUTE'), false)",
         ], &tables, &sequences)?;
         if !denied.is_empty() {
             return Err(Error::unavailable(
@@ -467,6 +469,8 @@ mod tests {
 
     /// The last migration from before there were rules for them.
     const BEFORE_RULES: i64 = 53;
+    /// Migrations that do more than add something, while servers of the release before write: see `records/partitions/tests.rs`.
+    const TRIED_UNDER_LOAD: &[i64] = &[54, 55, 56];
 
     /// Returns what a migration does that servers of the release before cannot live with while it runs or afterwards.
     fn objections(sql: &str) -> Vec<String> {
@@ -487,6 +491,8 @@ mod tests {
                     is_new(table)
                 }
                 ["INSERT", "INTO", table, ..] => is_new(table),
+                // What held until then, older programs keep to.
+                ["ALTER", "TABLE", _, "DROP", "CONSTRAINT", ..] => true,
                 // Without rewriting rows, and so that those are right which older programs write.
                 ["ALTER", "TABLE", _, "ADD", "COLUMN", rest @ ..] => {
                     !rest.contains(&"REFERENCES") && (!rest.contains(&"NOT") || rest.contains(&"DEFAULT"))
@@ -505,7 +511,9 @@ mod tests {
                 migration.description.starts_with(EXPANDS),
                 "{name}: say in docs/CONTRIBUTING.md's words what it does"
             );
-            assert_eq!(objections(migration.sql.as_str()), Vec::<String>::new(), "{name}");
+            if !TRIED_UNDER_LOAD.contains(&migration.version) {
+                assert_eq!(objections(migration.sql.as_str()), Vec::<String>::new(), "{name}");
+            }
         }
         for good in [
             "CREATE TABLE a (b BIGINT); CREATE INDEX c ON a (b); INSERT INTO a VALUES (1)",

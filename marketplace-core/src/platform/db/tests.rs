@@ -132,8 +132,11 @@ async fn a_dropped_caller_does_not_stop_its_unit() {
     }
 }
 
+/// What refers to people on SQLite alone: messaging is distributed on PostgreSQL only.
+const APART: [&str; 4] = ["threads.client_id", "threads.worker_id", "messages.sender_id", "attachments.user_id"];
+
 /// A lower-level reading of both catalogues: the same tables, columns, nullability and keys. Full-text indexes are each
-/// engine's own, and indexes of expressions are written the same.
+/// engine's own, and indexes of expressions are written the same. Of a table that PostgreSQL divides, its first range is compared.
 #[tokio::test]
 async fn the_two_schemas_agree() {
     let databases = testing::databases().await;
@@ -155,21 +158,25 @@ async fn the_two_schemas_agree() {
             .await
             .unwrap(),
             Reader::Pg(conn, _) => sqlx::query_as(
-                "SELECT c.relname || '.' || a.attname || ' ' || CASE WHEN a.attnotnull THEN 'not null' ELSE 'null' END || ' pk' || COALESCE(array_position(k.conkey, a.attnum), 0) \
-                 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public' JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 \
-                 LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p' WHERE c.relkind = 'r' AND c.relname NOT LIKE '\\_sqlx%' \
+                "WITH tables AS (SELECT oid, relnamespace, relkind, regexp_replace(relname, '_first$', '') AS relname FROM pg_class \
+                   WHERE relkind = 'r' AND relname NOT LIKE '%\\_last' AND relname NOT LIKE '\\_sqlx%') \
+                 SELECT c.relname || '.' || a.attname || ' ' || CASE WHEN a.attnotnull THEN 'not null' ELSE 'null' END || ' pk' || COALESCE(array_position(k.conkey, a.attnum), 0) \
+                 FROM tables c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public' JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 \
+                 LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p' \
                  UNION ALL SELECT t.relname || ' index ' || CASE WHEN i.indisunique THEN 'unique ' ELSE '' END || \
                    (SELECT string_agg(a.attname, ',' ORDER BY o.n) FROM unnest(i.indkey::int2[]) WITH ORDINALITY o (attnum, n) JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = o.attnum) \
-                 FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname = 'public' WHERE NOT i.indisprimary AND i.indexprs IS NULL AND t.relname NOT LIKE '\\_sqlx%' \
+                 FROM pg_index i JOIN tables t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname = 'public' WHERE NOT i.indisprimary AND i.indexprs IS NULL \
                  UNION ALL SELECT t.relname || '.' || a.attname || ' references ' || r.relname || '.' || b.attname || ' ' || CASE k.confdeltype WHEN 'c' THEN 'CASCADE' ELSE 'NO ACTION' END \
-                 FROM pg_constraint k CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS pair (here, there) JOIN pg_class t ON t.oid = k.conrelid JOIN pg_class r ON r.oid = k.confrelid \
+                 FROM pg_constraint k CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS pair (here, there) JOIN tables t ON t.oid = k.conrelid JOIN tables r ON r.oid = k.confrelid \
                  JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = pair.here JOIN pg_attribute b ON b.attrelid = r.oid AND b.attnum = pair.there WHERE k.contype = 'f'",
             )
             .fetch_all(&mut **conn)
             .await
             .unwrap(),
         };
-        let mut shape: Vec<String> = shape.into_iter().map(|row| row.0).collect();
+        let is_apart =
+            |line: &String| APART.iter().any(|name| *line == format!("{name} references users.id NO ACTION"));
+        let mut shape: Vec<String> = shape.into_iter().map(|row| row.0).filter(|line| !is_apart(line)).collect();
         shape.sort();
         assert!(shape.len() > 80, "{} lines", shape.len());
         shapes.push(shape);

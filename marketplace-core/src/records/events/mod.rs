@@ -55,10 +55,11 @@ pub async fn since(op: &Operation, after: Option<&str>, limit: u16) -> Result<Ev
     Ok(EventPage { items, cursor })
 }
 
-/// Deletes events older than the retention, and records up to which: a reader whose cursor is older reloads the lists.
+/// Deletes events older than the retention, on PostgreSQL whole days of them, and records up to which: a reader whose cursor is older reloads the lists.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     let before = app.now() - Duration::from_secs(u64::from(app.config.retention.event_days) * 86_400);
-    app.db.prune_in_batches(move |conn| async move { store::prune(conn, before).await }.boxed()).await
+    let days = app.db.write(move |conn| async move { store::drop_days(conn, before).await }.boxed()).await?;
+    Ok(days + app.db.prune_in_batches(move |conn| async move { store::prune(conn, before).await }.boxed()).await?)
 }
 
 #[cfg(test)]

@@ -76,13 +76,14 @@ pub(crate) const BATCH: i64 = 1_000;
 /// published them, and **what becomes visible to anybody has a higher batch than all that was visible before**:
 ///
 /// - A batch gets its number under the lock, which it holds until its rows are visible to everybody (PostgreSQL
-///   releases a transaction's locks after that). The number of a later batch is drawn afterwards, and sequences only
-///   rise.
+///   releases a transaction's locks after that). The number of a later batch is drawn afterwards, and is higher. It is
+///   the time in microseconds unless the clock was set back, by which the table is divided into days: to publish a row
+///   is to move it from the first range to that of the day.
 /// - So of two batches the one with the lower number is visible whenever the other is, and each is visible as a whole.
 ///   A reader that continues after the last (batch, number) that it saw therefore skips nothing, and sees nothing
 ///   twice.
 /// - A row is published once. The statement sees rows as they were when it began, which may be before it got the lock;
-///   a row that another batch published meanwhile is checked again before it is changed, and no longer qualifies.
+///   a row that another batch moved meanwhile is there no more when it is to be moved.
 /// - Within a thread events keep their order: a writer to the thread holds the thread's row until the commit, so an
 ///   event that is committed earlier has a lower number as well, and the lowest numbers are published first.
 ///
@@ -92,12 +93,16 @@ pub(crate) async fn publish(conn: &mut Conn<'_>) -> Result<i64> {
     if matches!(conn, Conn::Sqlite(_)) {
         return Ok(0);
     }
-    // The subquery runs once for all rows, and not at all when there are none: then the lock is not taken either.
+    // The lock is taken before the first row is, and not at all when there are none. The number is drawn once for all rows.
     let published = q!(conn => exec, [
         sqlite: "UPDATE events SET tx = tx WHERE tx < 0 AND seq IN (SELECT seq FROM events WHERE tx < 0 ORDER BY seq LIMIT ($1 + 0))",
-        pg: "UPDATE events \
-             SET tx = (SELECT CASE WHEN pg_advisory_xact_lock(hashtext('marketplace.events')) IS NOT NULL THEN nextval('event_batches') END) \
-             WHERE tx < 0 AND seq IN (SELECT seq FROM events WHERE tx < 0 ORDER BY seq LIMIT ($1 + 0))",
+        pg: "WITH published AS (DELETE FROM events WHERE tx < 0 AND seq IN (SELECT seq FROM events WHERE tx < 0 ORDER BY seq LIMIT ($1 + 0)) \
+               AND (SELECT CASE WHEN EXISTS (SELECT 1 FROM events WHERE tx < 0) \
+                 THEN pg_advisory_xact_lock(hashtext('marketplace.events')) IS NOT NULL ELSE false END) \
+               RETURNING seq, at, kind, target, user_id, peer_id, thread_id, n) \
+             INSERT INTO events (tx, seq, at, kind, target, user_id, peer_id, thread_id, n) \
+             SELECT (SELECT setval('event_batches', greatest(nextval('event_batches'), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint))), \
+               seq, at, kind, target, user_id, peer_id, thread_id, n FROM published",
     ], BATCH)?;
     if let Conn::Pg(conn) = conn
         && published > 0
@@ -110,9 +115,12 @@ pub(crate) async fn publish(conn: &mut Conn<'_>) -> Result<i64> {
 
 /// Returns events after a cursor, in an order that later commits cannot change.
 pub(crate) async fn after(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) -> Result<Vec<Event>> {
-    let rows = q!(conn => all Row,
-        "SELECT tx, seq, at, kind, target, user_id FROM events WHERE tx >= 0 AND (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT ($3 + 0)",
-        cursor.tx, cursor.seq, limit)?;
+    let rows = q!(conn => all Row, [
+        sqlite: "SELECT tx, seq, at, kind, target, user_id FROM events WHERE tx >= 0 AND (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT ($3 + 0)",
+        // with the bound by which days before the cursor are not looked at
+        pg: "SELECT tx, seq, at, kind, target, user_id FROM events WHERE tx >= 0 AND tx >= $1 AND (tx, seq) > ($1, $2) \
+             ORDER BY tx, seq LIMIT ($3 + 0)",
+    ], cursor.tx, cursor.seq, limit)?;
     let event = |row: Row| Event {
         cursor: EventCursor { tx: row.tx, seq: row.seq }.text(),
         at: row.at,
@@ -136,9 +144,11 @@ struct RawRow {
 
 /// Returns events like [`after`], with all users whom each concerns.
 pub(crate) async fn tail(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) -> Result<Vec<Raw>> {
-    let rows = q!(conn => all RawRow,
-        "SELECT tx, seq, at, kind, target, user_id, peer_id FROM events WHERE tx >= 0 AND (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT ($3 + 0)",
-        cursor.tx, cursor.seq, limit)?;
+    let rows = q!(conn => all RawRow, [
+        sqlite: "SELECT tx, seq, at, kind, target, user_id, peer_id FROM events WHERE tx >= 0 AND (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT ($3 + 0)",
+        pg: "SELECT tx, seq, at, kind, target, user_id, peer_id FROM events WHERE tx >= 0 AND tx >= $1 AND (tx, seq) > ($1, $2) \
+             ORDER BY tx, seq LIMIT ($3 + 0)",
+    ], cursor.tx, cursor.seq, limit)?;
     let raw = |row: RawRow| Raw {
         cursor: EventCursor { tx: row.tx, seq: row.seq },
         at: row.at,
@@ -208,14 +218,30 @@ pub(crate) async fn begin_anew(conn: &mut Conn<'_>, place: &str, now: Timestamp)
     Ok(true)
 }
 
-/// Deletes a batch of events older than `before`. Returns how many rows.
-pub(crate) async fn prune(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
+/// Drops the days of events that ended before `before`, on PostgreSQL. Returns how many of them had any events.
+pub(crate) async fn drop_days(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
     // Events that a server left unpublished when it stopped have no place in the log yet, and could not be reported as
     // missing.
     publish(conn).await?;
-    let gone = q!(conn => all (i64, i64),
-        "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 AND tx >= 0 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",
-        before, PRUNE_BATCH)?;
+    let gone = q!(conn => all (i64, i64), [
+        sqlite: "SELECT tx, seq FROM events WHERE seq < 0 AND seq > $1",
+        pg: "SELECT tx, seq FROM drop_event_partitions($1)",
+    ], before.micros())?;
+    mark(conn, &gone).await
+}
+
+/// Deletes a batch of events older than `before`; on PostgreSQL of those from before the table was divided into days.
+/// Returns how many rows.
+pub(crate) async fn prune(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
+    let gone = q!(conn => all (i64, i64), [
+        sqlite: "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 AND tx >= 0 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",
+        pg: "DELETE FROM events_first WHERE seq IN (SELECT seq FROM events_first WHERE at < $1 AND tx >= 0 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",
+    ], before, PRUNE_BATCH)?;
+    mark(conn, &gone).await
+}
+
+/// Records up to where the log is gone. Returns how many of its rows these are.
+async fn mark(conn: &mut Conn<'_>, gone: &[(i64, i64)]) -> Result<u64> {
     let Some((tx, seq)) = gone.iter().max() else { return Ok(0) };
     q!(conn => exec,
         "INSERT INTO event_marks (id, tx, seq) VALUES (1, $1, $2) ON CONFLICT (id) DO UPDATE SET tx = excluded.tx, seq = excluded.seq \

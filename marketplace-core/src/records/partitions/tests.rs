@@ -1,0 +1,281 @@
+//! Ranges are there in time, hold what belongs to them, go as a whole, and come while others write.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration as Wait,
+};
+
+use sqlx::{AssertSqlSafe, Row};
+use tokio::time::Instant;
+
+use super::*;
+use crate::{
+    base::{error::ErrorCode, ids::uuid_v7, random::OsRandom},
+    platform::db::{Conn, Db},
+    records::events,
+    testing::{self, TestApp},
+};
+
+const HOUR: i64 = DAY / 24;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_day_is_ready_before_it_begins() {
+    let now = at("2026-11-28T14:00:00Z");
+    let today = at("2026-11-28T00:00:00Z").micros();
+    let end = |bound: &str| {
+        Some(End { bound: at(&format!("{bound}T00:00:00Z")).micros().to_string(), label: bound.replace('-', "_") })
+    };
+    assert_eq!(day_after(today + 2 * DAY, now), None);
+    assert_eq!(day_after(today + DAY, now), end("2026-11-30"));
+    // Nobody looked after them for a month: what came meanwhile is one range, which ends today.
+    assert_eq!(day_after(today - 30 * DAY, now), end("2026-11-29"));
+    assert_eq!(day_after(i64::MAX, now), None);
+}
+
+#[test]
+fn numbers_are_ready_before_they_are_used() {
+    let end = |bound: &str| Some(End { bound: bound.to_owned(), label: bound.to_owned() });
+    assert_eq!(numbers_after(20_000_000, 18_999_999), None);
+    assert_eq!(numbers_after(20_000_000, 19_000_001), end("30000000"));
+    assert_eq!(numbers_after(20_000_000, 54_000_000), end("60000000"));
+    assert_eq!(numbers_after(i64::MAX, i64::MAX), None);
+}
+
+#[test]
+fn a_month_is_ready_a_week_before_it_begins() {
+    let first = |day: &str| first_uuid_v7(at(&format!("{day}T00:00:00Z")));
+    let end = |day: &str, label: &str| Some(End { bound: first(day).to_string(), label: label.to_owned() });
+    assert_eq!(month_after(first("2027-01-01"), at("2026-12-24T23:00:00Z")), None);
+    assert_eq!(month_after(first("2027-01-01"), at("2026-12-25T01:00:00Z")), end("2027-02-01", "2027_02"));
+    assert_eq!(month_after(first("2027-12-01"), at("2027-11-29T01:00:00Z")), end("2028-01-01", "2028_01"));
+    assert_eq!(month_after(first("2026-01-01"), at("2026-12-25T01:00:00Z")), end("2027-01-01", "2027_01"));
+    assert_eq!(month_after(Uuid::max(), at("2026-12-25T01:00:00Z")), None);
+}
+
+/// Runs statements on the test's database.
+async fn run(db: &Db, text: String) {
+    let ran = db.write(move |conn| {
+        async move { Ok(crate::on!(conn, |x, _DB| sqlx::raw_sql(AssertSqlSafe(text)).execute(x).await.map(drop))?) }
+            .boxed()
+    });
+    ran.await.unwrap();
+}
+
+/// Returns the first column of what a statement finds.
+async fn lines(db: &Db, text: String) -> Vec<String> {
+    let mut reader = db.read().await.unwrap();
+    let Conn::Pg(conn) = &mut reader.conn() else { return Vec::new() };
+    let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut **conn).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+async fn ranges(db: &Db, table: &str) -> Vec<String> {
+    let text =
+        format!("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = '{table}'::regclass ORDER BY 1");
+    lines(db, text).await
+}
+
+/// Apps on PostgreSQL alone.
+async fn divided() -> Vec<TestApp> {
+    let mut apps = testing::apps().await;
+    apps.retain(|test| test.app().db.engine() == Engine::Postgres);
+    apps
+}
+
+/// Puts an event on the log, as the batch of a time published it.
+async fn publish_at(app: &App, seq: i64, micros: i64) {
+    run(&app.db, format!("INSERT INTO events (seq, tx, at, kind, target) VALUES ({seq}, {micros}, to_timestamp({micros} / 1e6), 'profile', 'x{seq}')")).await;
+}
+
+#[tokio::test]
+async fn days_come_in_time_and_go_as_a_whole() {
+    for test in divided().await {
+        let app = test.app();
+        let machine = Timestamp::from(OffsetDateTime::now_utc());
+        assert_eq!(ranges(&app.db, "events").await, ["events_first", "events_last"]);
+        // The test's clock stands in the past of the machine's, which PostgreSQL divides by.
+        let begun = (machine.micros() / DAY + 3) * DAY;
+        test.advance(machine.since(app.now()) + Wait::from_hours(2 * 24));
+        // A row that came before its range did.
+        publish_at(app, 9_000, begun + HOUR).await;
+        assert_eq!(extend(app).await.unwrap(), 1);
+        assert_eq!(extend(app).await.unwrap(), 0);
+        let day = Timestamp::from_micros(begun + DAY).date().replace('-', "_");
+        assert_eq!(
+            ranges(&app.db, "events").await,
+            ["events_first".into(), "events_last".into(), format!("events_until_{day}")]
+        );
+        publish_at(app, 9_001, begun + DAY + HOUR).await;
+        let found =
+            lines(&app.db, "SELECT tableoid::regclass::text FROM events WHERE seq >= 9000 ORDER BY seq".into()).await;
+        assert_eq!(found, [format!("events_until_{day}"), "events_last".into()]);
+        // When the first of these days is forgotten, it goes as a whole; what was not published stays, and so does the rest.
+        let actor = testing::operator();
+        let page = async |after: String| events::since(&app.by(&actor), Some(&after), 10).await;
+        let mut cursors: Vec<String> =
+            page(format!("{begun}.0")).await.unwrap().items.into_iter().map(|event| event.cursor).collect();
+        assert_eq!(cursors.len(), 2);
+        let kept = Wait::from_hours(24 * u64::from(app.config.retention.event_days));
+        test.advance(Wait::from_hours(3 * 24 - 1) + kept);
+        events::prune(app).await.unwrap();
+        assert_eq!(page(format!("{begun}.0")).await.unwrap_err().code(), ErrorCode::Conflict);
+        let rest = page(cursors.remove(0)).await.unwrap();
+        assert_eq!(rest.items.len(), 1, "{rest:?}");
+        assert_eq!(ranges(&app.db, "events").await.len(), 2);
+        // All of them are made, and go, any number of times.
+        test.advance(Wait::from_hours(40 * 24));
+        assert!(extend(app).await.unwrap() >= 2);
+        assert_eq!(extend(app).await.unwrap(), 0);
+        assert_eq!(ranges(&app.db, "job_history").await.len(), 3);
+        let jobs = lines(
+            &app.db,
+            "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = 'job_history_last'".into(),
+        )
+        .await;
+        assert!(jobs[0].ends_with("-7000-8000-000000000000') TO (MAXVALUE)"), "{jobs:?}");
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn the_audit_log_goes_on_in_the_next_range() {
+    for test in divided().await {
+        let app = test.app();
+        run(&app.db, "UPDATE audit_head SET seq = 19500000".into()).await;
+        assert_eq!(extend(app).await.unwrap(), 1);
+        assert_eq!(extend(app).await.unwrap(), 0);
+        assert_eq!(
+            ranges(&app.db, "audit_log").await,
+            ["audit_log_first", "audit_log_last", "audit_log_until_30000000"]
+        );
+        let unique = "SELECT count(*)::text FROM pg_index WHERE indisunique AND indrelid = 'audit_log_last'::regclass";
+        assert_eq!(lines(&app.db, unique.into()).await, ["2"]);
+        test.close().await;
+    }
+}
+
+/// What is read all the time touches one day alone.
+#[tokio::test]
+async fn readers_of_the_log_look_at_the_days_from_their_cursor_on() {
+    for test in divided().await {
+        let app = test.app();
+        let machine = Timestamp::from(OffsetDateTime::now_utc());
+        let begun = (machine.micros() / DAY + 3) * DAY;
+        test.advance(machine.since(app.now()));
+        for day in 0..5 {
+            test.advance(Wait::from_hours(24));
+            extend(app).await.unwrap();
+            publish_at(app, 9_000 + day, begun + day * DAY + HOUR).await;
+        }
+        assert!(ranges(&app.db, "events").await.len() >= 5);
+        let mut judged = 0;
+        for (place, _, text) in crate::platform::db::ALL_SQL {
+            let reads =
+                text.contains("FROM events") && text.trim_start().starts_with("SELECT") && !place.contains("tests");
+            if !reads || text.contains("tx DESC") {
+                continue;
+            }
+            let cursor = begun + 2 * DAY + HOUR + 1;
+            let arguments = match crate::platform::db::max_placeholder(text) {
+                // user, cursor, limit, and since when notifications are of now
+                5 => format!("NULL, {cursor}, 0, 1, NULL"),
+                4 => format!("'[]', NULL, {cursor}, {cursor}"),
+                3 => format!("{cursor}, 0, 1"),
+                _ => continue,
+            };
+            // Each as its own plan, and as one that is kept.
+            for mode in ["force_generic_plan", "force_custom_plan"] {
+                let all = format!(
+                    "SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = {mode}; PREPARE looked AS {text}; \
+                     EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) EXECUTE looked({arguments})"
+                );
+                let plan = lines(&app.db, format!("BEGIN; {all}; DEALLOCATE looked; COMMIT")).await;
+                let looked: Vec<&String> = plan
+                    .iter()
+                    .filter(|line| line.contains(" on events") && !line.contains("never executed"))
+                    .collect();
+                let early = looked.iter().find(|line| {
+                    let day = Timestamp::from_micros(begun + 2 * DAY).date().replace('-', "_");
+                    line.contains("events_first") || line.split("events_until_").nth(1).is_some_and(|rest| *rest < *day)
+                });
+                assert!(early.is_none(), "{place}: {plan:#?}");
+            }
+            judged += 1;
+        }
+        assert!(judged >= 3, "{judged}");
+        test.close().await;
+    }
+}
+
+/// A program of the release before: what it wrote into these tables, and how it published.
+async fn goes_on(db: &Db, number: i64) {
+    let text = format!(
+        "INSERT INTO events (at, kind, target) VALUES (now(), 'profile', '{number}'); \
+         UPDATE events SET tx = (SELECT CASE WHEN pg_advisory_xact_lock(hashtext('marketplace.events')) IS NOT NULL THEN nextval('event_batches') END) \
+         WHERE tx < 0 AND seq IN (SELECT seq FROM events WHERE tx < 0 ORDER BY seq LIMIT 1000); \
+         INSERT INTO audit_log (seq, at, actor, action, target_kind, target, metadata, hash, entry) VALUES ({number}, now(), 'a', 'b', 'c', 'd', '{{}}', '{number}', '{number}'); \
+         INSERT INTO job_history SELECT id, 1 + {number}, 'cancel', NULL, 'cancelled', 'client', 'x', 1, NULL, NULL, 1, now() FROM jobs ORDER BY id LIMIT 1"
+    );
+    run(db, text).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn filled_tables_are_divided_while_programs_of_the_release_before_write() {
+    const ROWS: i64 = 60_000;
+    for test in testing::databases_at(53).await {
+        let db = test.db();
+        if db.engine() == Engine::Sqlite {
+            continue;
+        }
+        run(db, format!(
+            "SET LOCAL session_replication_role = replica; \
+             INSERT INTO events (at, tx, kind, target) SELECT now() - interval '1 hour', nextval('event_batches'), 'profile', n::text FROM generate_series(1, {ROWS}) n; \
+             INSERT INTO events (at, kind, target) SELECT now(), 'profile', 'late' FROM generate_series(1, 50) n; \
+             INSERT INTO audit_log SELECT n, now(), 'a', 'b', 'c', 'd', NULL, '{{}}', n::text, n::text FROM generate_series(1, {ROWS}) n; \
+             INSERT INTO jobs SELECT lpad(to_hex(n), 32, '0')::uuid, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'cancelled', 1, 'client', 1, 'EUR', 0, 1, NULL, NULL, 1, now(), now() FROM generate_series(1, {ROWS}) n; \
+             INSERT INTO job_history SELECT lpad(to_hex(n), 32, '0')::uuid, 1, 'begin', NULL, 'negotiating', 'client', 'x', 1, NULL, NULL, 1, now() FROM generate_series(1, {ROWS}) n")).await;
+        let reader = format!("reader_{}", uuid_v7(Timestamp::from(OffsetDateTime::now_utc()), &OsRandom).simple());
+        run(db, format!("CREATE ROLE {reader}; GRANT SELECT ON audit_log TO {reader}")).await;
+        let done = AtomicBool::new(false);
+        let writing = async {
+            let (mut written, mut longest) = (0, Wait::ZERO);
+            while !done.load(Ordering::SeqCst) {
+                let begun = Instant::now();
+                goes_on(db, ROWS + 1 + written).await;
+                longest = longest.max(begun.elapsed());
+                written += 1;
+                tokio::time::sleep(Wait::from_millis(2)).await;
+            }
+            // And after it, with the schema one release ahead.
+            for more in 0..20 {
+                goes_on(db, ROWS + 1 + written + more).await;
+            }
+            (written + 20, longest)
+        };
+        let migrating = async {
+            tokio::time::sleep(Wait::from_millis(200)).await;
+            let state = db.migrate().await;
+            done.store(true, Ordering::SeqCst);
+            state
+        };
+        let ((written, longest), state) = tokio::join!(writing, migrating);
+        assert!(state.unwrap().is_current());
+        assert!(written > 30 && longest < Wait::from_secs(1), "{written} rows, the longest took {longest:?}");
+        let counted = "SELECT concat_ws(' ', (SELECT count(*) FROM events), (SELECT count(*) FROM audit_log), (SELECT count(*) FROM job_history))";
+        let rows = ROWS + written;
+        assert_eq!(lines(db, counted.to_owned()).await, [format!("{} {rows} {rows}", rows + 50)]);
+        let twice = "SELECT seq::text FROM events GROUP BY seq HAVING count(*) > 1";
+        assert_eq!(lines(db, twice.to_owned()).await, Vec::<String>::new());
+        // Who might read the table may read it now, and no more.
+        let allowed = format!(
+            "SELECT (has_table_privilege('{reader}', 'audit_log', r))::text FROM unnest(ARRAY['SELECT', 'INSERT']) r"
+        );
+        assert_eq!(lines(db, allowed).await, ["true", "false"]);
+        run(db, format!("DROP OWNED BY {reader}; DROP ROLE {reader}")).await;
+        test.close().await;
+    }
+}
