@@ -1,0 +1,1 @@
+-- PostgreSQL's messaging refers to people by their ids alone; here all tables stay on one machine.
