@@ -2,9 +2,9 @@
 //! to everybody.
 
 use std::{
-    io,
+    io::{self, Write},
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use sqlx::{Connection, PgConnection};
@@ -76,62 +76,81 @@ pub(super) async fn restore(mut conn: PgConnection, url: &str, from: &Path, sche
     let head = sqlx::query_as::<_, (i64, String)>("SELECT seq, hash FROM audit_head WHERE id = 1");
     let replaced = head.fetch_optional(&mut conn).await.ok().flatten().map(|(seq, tag)| format!("{seq}:{tag}"));
     let mut command = tool("pg_restore", url)?;
-    let database: String = database(url)?;
-    command.args([
-        "--single-transaction",
-        "--exit-on-error",
-        "--no-owner",
-        "--no-privileges",
-        "--clean",
-        "--if-exists",
-    ]);
-    command.arg("--dbname").arg(database).arg(from);
-    // The tool replaces the tables in the archive. What a newer schema added would be in the way: references now, and tables
-    // for the migrations that follow.
+    command.args(["--no-owner", "--no-privileges", "--clean", "--if-exists", "--file=-"]).arg(from);
+    // The tool replaces what is in the archive, but for ranges of tables, which go with those. What a newer schema added would be in the
+    // way: references now, and tables for the migrations that follow.
     let archived = archived_tables(url, from).await?;
-    let newer: Vec<&String> =
-        there.iter().filter(|table| schema::creates(table) && !archived.contains(table)).collect();
     let ours: Vec<&String> = there.iter().filter(|table| schema::creates(table)).collect();
-    let references = references_of(&mut conn, &ours).await?;
-    for (table, name, _) in &references {
-        execute(&mut conn, format!("ALTER TABLE {} DROP CONSTRAINT {}", quoted(table), quoted(name))).await?;
+    let mut before = "BEGIN;\nSET LOCAL client_min_messages = warning;\n".to_owned();
+    for (table, name) in references_of(&mut conn, &ours).await? {
+        before += &format!("ALTER TABLE {} DROP CONSTRAINT {};\n", quoted(&table), quoted(&name));
     }
-    if let Err(error) = run("pg_restore", command).await {
-        for (table, name, definition) in &references {
-            let text = format!("ALTER TABLE {} ADD CONSTRAINT {} {definition}", quoted(table), quoted(name));
-            execute(&mut conn, text).await?;
-        }
-        return Err(error);
+    for table in divided(&mut conn, &ours).await? {
+        before += &format!("DROP TABLE {};\n", quoted(&table));
     }
+    let mut after = "RESET search_path;\nSET LOCAL client_min_messages = warning;\n".to_owned();
     for sequence in schema::sequences_after(schema) {
-        execute(&mut conn, format!("DROP SEQUENCE IF EXISTS {} CASCADE", quoted(sequence))).await?;
+        after += &format!("DROP SEQUENCE IF EXISTS {} CASCADE;\n", quoted(sequence));
     }
-    for table in newer {
-        let statement = format!("DROP TABLE IF EXISTS {} CASCADE", quoted(table));
-        execute(&mut conn, statement).await?;
+    for table in ours.iter().filter(|table| !archived.contains(table)) {
+        after += &format!("DROP TABLE IF EXISTS {} CASCADE;\n", quoted(table));
     }
     conn.close().await.map_err(DbError::from)?;
+    let mut psql = tool("psql", url)?;
+    psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"]);
+    let replaced_by = move || feed(command, psql, &before, &(after + "COMMIT;\n"));
+    tokio::task::spawn_blocking(replaced_by).await.map_err(Error::internal)??;
     Ok(replaced)
 }
 
-async fn execute(conn: &mut PgConnection, text: String) -> Result<()> {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(conn).await.map_err(DbError::from)?;
-    Ok(())
+/// Runs what `from` writes by `to`, between two texts; the second one only when `from` succeeded. Without it, nothing is committed.
+fn feed(mut from: Command, mut to: Command, before: &str, after: &str) -> Result<()> {
+    let (read, run) = (name_of(&from), name_of(&to));
+    let to = to.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut to = to.map_err(|error| not_started(&run, error))?;
+    let from = from.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut from = from.map_err(|error| not_started(&read, error))?;
+    let fed = match (to.stdin.take(), from.stdout.take()) {
+        (Some(mut input), Some(mut output)) => input
+            .write_all(before.as_bytes())
+            .and_then(|()| io::copy(&mut output, &mut input))
+            // Both are closed when it failed, by which both programs end.
+            .map(|_| input),
+        _ => Err(io::ErrorKind::BrokenPipe.into()),
+    };
+    let read = from.wait_with_output().map_err(Error::internal).map(|output| (read, output))?;
+    let fed = match fed {
+        Ok(mut input) if read.1.status.success() => input.write_all(after.as_bytes()),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    };
+    let run = to.wait_with_output().map_err(Error::internal).map(|output| (run, output))?;
+    // Of two that failed, the one that ran the statements knows why, unless it only lost its input.
+    for (name, output) in [run, read] {
+        if !output.status.success() {
+            return Err(failed(&name, &output));
+        }
+    }
+    fed.map_err(Error::internal)
 }
 
-/// Returns the foreign keys of tables: table, name, definition.
-async fn references_of(conn: &mut PgConnection, tables: &[&String]) -> Result<Vec<(String, String, String)>> {
+/// Returns those of the tables that are divided into ranges.
+async fn divided(conn: &mut PgConnection, tables: &[&String]) -> Result<Vec<String>> {
+    let names: Vec<&str> = tables.iter().map(|table| table.as_str()).collect();
+    let found = sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class WHERE relkind = 'p' AND relnamespace = current_schema()::regnamespace AND relname = ANY($1)",
+    );
+    Ok(found.bind(names).fetch_all(conn).await.map_err(DbError::from)?)
+}
+
+/// Returns the foreign keys of tables: table and name.
+async fn references_of(conn: &mut PgConnection, tables: &[&String]) -> Result<Vec<(String, String)>> {
     let names: Vec<&str> = tables.iter().map(|table| table.as_str()).collect();
     let found = sqlx::query_as(
-        "SELECT t.relname::text, c.conname::text, pg_get_constraintdef(c.oid) FROM pg_constraint c \
-         JOIN pg_class t ON t.oid = c.conrelid \
+        "SELECT t.relname::text, c.conname::text FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid \
          WHERE c.contype = 'f' AND t.relnamespace = current_schema()::regnamespace AND t.relname = ANY($1)",
-    )
-    .bind(names)
-    .fetch_all(conn)
-    .await
-    .map_err(DbError::from)?;
-    Ok(found)
+    );
+    Ok(found.bind(names).fetch_all(conn).await.map_err(DbError::from)?)
 }
 
 /// Returns the newest migration in an archive, read without a server.
@@ -188,11 +207,6 @@ fn wrong_url() -> Error {
     Error::invalid("/database_url", "must be postgres://user:password@host/database")
 }
 
-fn database(url: &str) -> Result<String> {
-    let url = first(url)?;
-    Ok(decoded(url.path().trim_start_matches('/')))
-}
-
 fn first(url: &str) -> Result<Url> {
     single_urls(url)?.0.into_iter().next().ok_or_else(wrong_url)
 }
@@ -243,23 +257,33 @@ pub(super) fn tool(name: &str, url: &str) -> Result<Command> {
 #[error("{0}")]
 struct Failed(String);
 
-/// Runs a command. Returns its output, if it succeeded.
-async fn run(name: &str, mut command: Command) -> Result<String> {
-    let output =
-        tokio::task::spawn_blocking(move || command.output()).await.map_err(Error::internal)?.map_err(|error| {
-            if error.kind() == io::ErrorKind::NotFound {
-                let text = format!(
-                    "{name} is not installed; install PostgreSQL's client programs, at least as new as the server"
-                );
-                Error::unavailable(text, error)
-            } else {
-                Error::unavailable(format!("{name} cannot be started: {error}"), error)
-            }
-        })?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+fn name_of(command: &Command) -> String {
+    command.get_program().to_string_lossy().into_owned()
+}
+
+fn not_started(name: &str, error: io::Error) -> Error {
+    if error.kind() == io::ErrorKind::NotFound {
+        let text =
+            format!("{name} is not installed; install PostgreSQL's client programs, at least as new as the server");
+        Error::unavailable(text, error)
+    } else {
+        Error::unavailable(format!("{name} cannot be started: {error}"), error)
     }
+}
+
+fn failed(name: &str, output: &Output) -> Error {
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     let line = said.lines().next().unwrap_or("it said nothing").to_owned();
-    Err(Error::unavailable(format!("{name} failed: {line}"), Failed(said)))
+    Error::unavailable(format!("{name} failed: {line}"), Failed(said))
+}
+
+/// Runs a command. Returns its output, if it succeeded.
+async fn run(name: &str, mut command: Command) -> Result<String> {
+    let output = tokio::task::spawn_blocking(move || command.output()).await.map_err(Error::internal)?;
+    let output = output.map_err(|error| not_started(name, error))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(failed(name, &output))
+    }
 }
