@@ -1,3 +1,4 @@
+-- in one piece: between two of its statements nobody would find the tables.
 -- Tables that grow with everything that happens are divided by time. The table as it was is the first range, `…_first`; the last
 -- one, `…_last`, has no end, so that there is room for every row even if nobody looks after them. Servers divide it as time
 -- goes on (`extend_partitions`), and drop whole ranges of events that nobody may read any more (`drop_event_partitions`).

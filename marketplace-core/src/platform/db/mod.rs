@@ -15,6 +15,7 @@
 #[macro_use]
 mod query;
 
+mod applied;
 pub mod batch;
 pub mod bulk;
 mod conn;
@@ -22,6 +23,7 @@ mod connections;
 mod error;
 pub mod json;
 mod lossy;
+mod online;
 mod place;
 mod postgres;
 mod prune;

@@ -4,22 +4,21 @@
 //! replaced one by one after it, and can go back. Others are for a release in which no such program is in use any more.
 //!
 //! The check changes nothing, so it works for a role that may only read and change rows, and on a standby. Only one program
-//! at a time runs migrations: on SQLite under the write lock, all in one transaction; on PostgreSQL under a dedicated lock,
-//! each in its own transaction, so that none holds locks that another needs.
+//! at a time runs migrations: on SQLite under the write lock, all in one transaction; on PostgreSQL under a dedicated lock, step by
+//! step ([`super::online`]).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sqlx::{
-    AssertSqlSafe, Connection,
-    migrate::{Migrate, MigrateError, Migrator},
-};
+use sqlx::{Connection, migrate::Migrator};
 
+pub use super::applied::SchemaState;
 use super::{
     Conn, Db, DbError, Inner,
+    applied::{check, misfit, run_missing},
     connections::{self, Connections},
-    postgres::Pool,
+    online,
 };
-use crate::base::error::{Error, ErrorCode, Result};
+use crate::base::error::{Error, Result};
 
 static SQLITE: Migrator = sqlx_macros::migrate!("../migrations/sqlite");
 static POSTGRES: Migrator = sqlx_macros::migrate!("../migrations/postgres");
@@ -37,37 +36,6 @@ pub fn fingerprint() -> String {
 
 /// How long a program waits for another one that is migrating.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How long a migration waits for a lock on a table of PostgreSQL before it lets others pass: all who need that table wait behind it.
-const QUEUE: Duration = Duration::from_millis(300);
-/// For how long it tries.
-const TRIES: Duration = Duration::from_mins(10);
-/// Pause between two tries.
-const PAUSE: Duration = Duration::from_secs(1);
-/// What descriptions of migrations begin with that only add something.
-const EXPANDS: &str = "expand ";
-
-/// The state of a database's schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct SchemaState {
-    /// Number of the newest migration that was run; 0 for none.
-    pub applied: i64,
-    /// Number of the newest migration that this program has.
-    pub newest: i64,
-    /// How many of this program's migrations have not been run.
-    pub missing: usize,
-    /// Whether migrations of a newer program were run, all of which only add something.
-    #[serde(skip)]
-    pub is_expanded: bool,
-}
-
-impl SchemaState {
-    /// Returns whether this program runs on the schema: every migration was run, and of those that it does not know only some that
-    /// add something.
-    pub fn is_current(self) -> bool {
-        (self.applied == self.newest || self.is_expanded) && self.missing == 0
-    }
-}
-
 /// A migration that was run.
 #[derive(Debug, sqlx_macros::FromRow)]
 struct Applied {
@@ -101,7 +69,7 @@ impl Db {
             }
             match &self.0 {
                 Inner::Sqlite { write, .. } => migrate_sqlite(write).await?,
-                Inner::Postgres { pool, .. } => migrate_postgres(pool, &POSTGRES).await?,
+                Inner::Postgres { pool, .. } => online::migrate(pool, &POSTGRES).await?,
             }
         }
         self.schema_state().await
@@ -218,32 +186,6 @@ impl Db {
     }
 }
 
-/// Computes the schema state from the migrations that were run. Fails for migrations that are not this program's.
-fn check<'a>(migrator: &Migrator, done: impl Iterator<Item = (i64, &'a [u8], &'a str)>) -> Result<SchemaState> {
-    let newest = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
-    let mut state = SchemaState { applied: 0, newest, missing: migrator.iter().count(), is_expanded: true };
-    for (version, checksum, description) in done {
-        state.applied = state.applied.max(version);
-        state.is_expanded &= version <= newest || description.starts_with(EXPANDS);
-        match migrator.iter().find(|migration| migration.version == version) {
-            Some(migration) if *migration.checksum == *checksum => state.missing -= 1,
-            Some(migration) => {
-                let what = format!("({}) is not the one that was run on this database", migration.description);
-                return Err(misfit(version, &format!("{what}: it was edited since; use the program that ran it")));
-            }
-            // It is from a newer program, which is reported elsewhere.
-            None if version > state.newest => {}
-            None => return Err(misfit(version, "was run on this database, and this program has none of that number")),
-        }
-    }
-    state.is_expanded &= state.applied > newest;
-    Ok(state)
-}
-
-fn misfit(version: i64, what: &str) -> Error {
-    Error::unavailable(format!("migration {version} {what}"), "the database and the program do not fit")
-}
-
 async fn migrate_sqlite(write: &Connections) -> Result<()> {
     let mut connection = write.open_another(PATIENCE).await.map_err(DbError::from)?;
     let outcome = async {
@@ -251,7 +193,7 @@ async fn migrate_sqlite(write: &Connections) -> Result<()> {
         // cannot be set.
         sqlx::raw_sql("PRAGMA foreign_keys = OFF").execute(&mut connection).await.map_err(DbError::from)?;
         let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.map_err(DbError::from)?;
-        run_missing(&mut *tx, &SQLITE, usize::MAX).await?;
+        run_missing(&mut *tx, &SQLITE).await?;
         let strays = sqlx::query_scalar::<_, String>("SELECT DISTINCT \"table\" FROM pragma_foreign_key_check");
         let strays = strays.fetch_all(&mut *tx).await.map_err(DbError::from)?;
         if !strays.is_empty() {
@@ -263,61 +205,6 @@ async fn migrate_sqlite(write: &Connections) -> Result<()> {
     let outcome = outcome.await;
     connections::close(connection).await;
     outcome
-}
-
-async fn migrate_postgres(pool: &Pool, migrator: &Migrator) -> Result<()> {
-    let mut connection = pool.connect_apart().await?;
-    let mut begun = Instant::now();
-    loop {
-        let mut tx = connection.raw().begin().await.map_err(DbError::from)?;
-        // The limits are for requests. A lock that ends with the transaction also works behind a pooler.
-        let setup = format!(
-            "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
-             SELECT pg_advisory_xact_lock(hashtext('marketplace migrations')); SET LOCAL lock_timeout = {}",
-            QUEUE.as_millis()
-        );
-        sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut *tx).await.map_err(DbError::from)?;
-        match run_missing(&mut *tx, migrator, 1).await {
-            Ok(is_done) => {
-                tx.commit().await.map_err(DbError::from)?;
-                if is_done {
-                    return Ok(());
-                }
-                begun = Instant::now();
-            }
-            Err(error) if error.code() == ErrorCode::Busy && begun.elapsed() < TRIES => {
-                tx.rollback().await.map_err(DbError::from)?;
-                tracing::info!("a table that is to be changed is in use; trying again");
-                tokio::time::sleep(PAUSE).await;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Runs up to `at_most` missing migrations under a lock that excludes other programs. Returns whether none is left.
-async fn run_missing<C: Migrate>(conn: &mut C, migrator: &Migrator, at_most: usize) -> Result<bool> {
-    let table = migrator.table_name.as_ref();
-    conn.ensure_migrations_table(table).await.map_err(failed)?;
-    let done = conn.list_applied_migrations(table).await.map_err(failed)?;
-    // Another program may have run them first.
-    let state = check(migrator, done.iter().map(|row| (row.version, &*row.checksum, "")))?;
-    let missing = migrator.iter().filter(|migration| !done.iter().any(|row| row.version == migration.version));
-    for migration in missing.take(at_most) {
-        conn.apply(table, migration).await.map_err(failed)?;
-    }
-    Ok(state.missing <= at_most)
-}
-
-fn failed(error: MigrateError) -> Error {
-    let (MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)) = error else {
-        return Error::internal(error);
-    };
-    // insufficient_privilege
-    if cause.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "42501") {
-        return Error::unavailable("the role may not change the schema; migrate as the owner of the database", cause);
-    }
-    cause.into()
 }
 
 /// Checks that a schema can be migrated by this program. Returns `unavailable` when it is from a newer program. Both
@@ -379,7 +266,10 @@ impl Db {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::platform::db::applied::EXPANDS;
 
     #[test]
     fn what_was_run_must_be_what_this_program_has() {
@@ -429,7 +319,7 @@ mod tests {
             sqlx::query("SELECT count(*) FROM users").execute(&mut *reading).await.unwrap();
             let sql = "ALTER TABLE users ADD COLUMN later BIGINT; CREATE TABLE later (id BIGINT PRIMARY KEY)";
             let migrator = with_a_later_one("expand users", sql);
-            let migrating = migrate_postgres(pool, &migrator);
+            let migrating = online::migrate(pool, &migrator);
             let others = async {
                 let mut longest = Duration::ZERO;
                 for _ in 0..30 {
@@ -459,7 +349,7 @@ mod tests {
         for test in crate::testing::databases().await {
             let Inner::Postgres { pool, .. } = &test.db().0 else { continue };
             let migrator = with_a_later_one("drop names", "ALTER TABLE users DROP COLUMN name");
-            migrate_postgres(pool, &migrator).await.unwrap();
+            online::migrate(pool, &migrator).await.unwrap();
             for refused in [test.db().migrate().await.map(drop), test.db().require_current().await] {
                 assert!(refused.unwrap_err().to_string().contains("use a newer program"));
             }
@@ -486,11 +376,9 @@ mod tests {
             let words: Vec<&str> = one.split(' ').collect();
             match words.as_slice() {
                 ["CREATE", "TABLE", ..] => true,
-                // Others wait for a whole index, if there is anything to index.
-                ["CREATE", "INDEX", _, "ON", table, ..] | ["CREATE", "UNIQUE", "INDEX", _, "ON", table, ..] => {
-                    is_new(table)
-                }
-                ["INSERT", "INTO", table, ..] => is_new(table),
+                // PostgreSQL builds it while others write. A unique one may refuse what older programs write.
+                ["CREATE", "INDEX", ..] => true,
+                ["CREATE", "UNIQUE", "INDEX", _, "ON", table, ..] | ["INSERT", "INTO", table, ..] => is_new(table),
                 // What held until then, older programs keep to.
                 ["ALTER", "TABLE", _, "DROP", "CONSTRAINT", ..] => true,
                 // Without rewriting rows, and so that those are right which older programs write.
@@ -517,13 +405,13 @@ mod tests {
         }
         for good in [
             "CREATE TABLE a (b BIGINT); CREATE INDEX c ON a (b); INSERT INTO a VALUES (1)",
-            "ALTER TABLE users ADD COLUMN a BIGINT",
+            "ALTER TABLE users ADD COLUMN a BIGINT; CREATE INDEX c ON users (a)",
             "ALTER TABLE users ADD COLUMN a BIGINT NOT NULL DEFAULT 0; -- DROP TABLE users",
         ] {
             assert_eq!(objections(good), Vec::<String>::new(), "{good}");
         }
         for bad in [
-            "CREATE INDEX c ON users (name)",
+            "CREATE UNIQUE INDEX c ON users (name)",
             "ALTER TABLE users ADD COLUMN a BIGINT NOT NULL",
             "ALTER TABLE users DROP COLUMN name",
             "ALTER TABLE users ALTER COLUMN name SET NOT NULL",

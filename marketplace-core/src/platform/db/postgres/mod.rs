@@ -197,6 +197,11 @@ impl PgConn {
         }
     }
 
+    /// Returns whether a pooler is in between.
+    pub(super) fn is_pooled(&self) -> bool {
+        self.pooling != Pooling::None
+    }
+
     /// Begins a transaction.
     pub(crate) async fn begin(&mut self) -> Result<(), sqlx::Error> {
         self.in_transaction = true;
