@@ -40,11 +40,36 @@ CREATE TABLE job_history (
     CONSTRAINT job_history_job_fkey FOREIGN KEY (job_id) REFERENCES jobs (id) ON DELETE CASCADE
 ) PARTITION BY RANGE (job_id);
 
+-- Gives everybody the rights to one table that they have to another, instead of those that a new table has by default.
+CREATE OR REPLACE FUNCTION copy_rights(source TEXT, target TEXT) RETURNS VOID LANGUAGE plpgsql AS $$
+DECLARE
+    one RECORD;
+BEGIN
+    FOR one IN
+        SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS who
+        FROM pg_class t, pg_class s, LATERAL aclexplode(coalesce(t.relacl, acldefault('r', t.relowner))) a
+        WHERE t.oid = target::regclass AND s.oid = source::regclass AND (s.relacl IS NOT NULL OR a.grantee <> t.relowner)
+    LOOP
+        EXECUTE format('REVOKE ALL ON %I FROM %s', target, one.who);
+    END LOOP;
+    FOR one IN
+        SELECT a.privilege_type, a.is_grantable, a.columns, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS who
+        FROM (
+            SELECT e.*, '' AS columns FROM pg_class c, LATERAL aclexplode(c.relacl) e WHERE c.oid = source::regclass
+            UNION ALL
+            SELECT e.*, format(' (%I)', c.attname) FROM pg_attribute c, LATERAL aclexplode(c.attacl) e
+            WHERE c.attrelid = source::regclass AND NOT c.attisdropped
+        ) a
+    LOOP
+        EXECUTE format('GRANT %s%s ON %I TO %s%s', one.privilege_type, one.columns, target, one.who,
+            CASE WHEN one.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+    END LOOP;
+END $$;
+
 DO $$
 DECLARE
     parent TEXT;
     bound TEXT;
-    allowed RECORD;
     counted BIGINT;
 BEGIN
     EXECUTE format('SELECT last_value FROM %s', pg_get_serial_sequence('events_first', 'seq')) INTO counted;
@@ -59,17 +84,9 @@ BEGIN
         EXECUTE format('ALTER TABLE %I DROP CONSTRAINT %I', parent || '_first', parent || '_first');
         EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING INDEXES)', parent || '_last', parent || '_first');
         EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (MAXVALUE)', parent, parent || '_last', bound);
-        -- whoever may do something with the table as it was may do it with all ranges
-        IF (SELECT relacl IS NOT NULL FROM pg_class WHERE oid = (parent || '_first')::regclass) THEN
-            EXECUTE format('REVOKE ALL ON %I FROM CURRENT_USER', parent);
-            FOR allowed IN
-                SELECT a.privilege_type, a.is_grantable, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
-                FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a WHERE c.oid = (parent || '_first')::regclass
-            LOOP
-                EXECUTE format('GRANT %s ON %I TO %s %s', allowed.privilege_type, parent, allowed.grantee,
-                    CASE WHEN allowed.is_grantable THEN 'WITH GRANT OPTION' ELSE '' END);
-            END LOOP;
-        END IF;
+        -- whoever may do something with the table as it was may do it with all ranges, and nobody else
+        PERFORM copy_rights(parent || '_first', parent);
+        PERFORM copy_rights(parent || '_first', parent || '_last');
     END LOOP;
 END $$;
 
@@ -84,10 +101,15 @@ DECLARE
     low TEXT;
     is_beyond BOOLEAN;
 BEGIN
-    IF parent NOT IN ('events', 'audit_log', 'job_history') OR label !~ '^[0-9_]{1,30}$' OR NOT has_table_privilege(session_user, parent, 'INSERT') THEN
-        RAISE insufficient_privilege;
+    IF parent NOT IN ('events', 'audit_log', 'job_history') OR label !~ '^[0-9_]{1,30}$' OR NOT EXISTS (
+        SELECT FROM pg_roles r WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND has_table_privilege(r.oid, parent, 'INSERT')
+    ) THEN
+        RAISE insufficient_privilege USING MESSAGE = format('%s may not write to %s', session_user, parent);
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtext('marketplace.partitions'));
+    -- another server does it, or a backup is made, which has to find all ranges as they were when it began
+    IF NOT pg_try_advisory_xact_lock(hashtext('marketplace.partitions')) THEN
+        RETURN false;
+    END IF;
     SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \(''(.*)''\) TO'), format_type(a.atttypid, NULL) INTO STRICT low, kind
         FROM pg_class c
         JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhparent = parent::regclass
@@ -102,6 +124,7 @@ BEGIN
     EXECUTE format('ALTER TABLE %I RENAME TO %I', last, ended);
     EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, ended, low, bound);
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING INDEXES)', last, ended);
+    PERFORM copy_rights(ended, last);
     EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (MAXVALUE)', parent, last, bound);
     RETURN true;
 END $$;
@@ -112,10 +135,14 @@ SET lock_timeout = '300ms' AS $$
 DECLARE
     part NAME;
 BEGIN
-    IF NOT has_table_privilege(session_user, 'events', 'DELETE') THEN
-        RAISE insufficient_privilege;
+    IF NOT EXISTS (
+        SELECT FROM pg_roles r WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND has_table_privilege(r.oid, 'events', 'DELETE')
+    ) THEN
+        RAISE insufficient_privilege USING MESSAGE = format('%s may not delete from events', session_user);
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtext('marketplace.partitions'));
+    IF NOT pg_try_advisory_xact_lock(hashtext('marketplace.partitions')) THEN
+        RETURN;
+    END IF;
     FOR part IN
         SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
         WHERE i.inhparent = 'events'::regclass AND c.relname <> 'events_first'

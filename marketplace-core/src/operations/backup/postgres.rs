@@ -23,7 +23,16 @@ use crate::{
 pub(super) async fn dump(url: &str, to: &Path) -> Result<()> {
     let mut command = tool("pg_dump", url)?;
     command.args(["--format=custom", "--no-owner", "--no-privileges", "--file"]).arg(to);
-    run("pg_dump", command).await.map(drop)
+    // Meanwhile no range of a table is begun or dropped: the tool reads the rows of its snapshot from tables as they are named now.
+    let mut conn = connect_plain(url).await?;
+    let mut held = conn.begin().await.map_err(DbError::from)?;
+    let lock = "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0; \
+                SELECT pg_advisory_xact_lock_shared(hashtext('marketplace.partitions'))";
+    sqlx::raw_sql(lock).execute(&mut *held).await.map_err(DbError::from)?;
+    run("pg_dump", command).await?;
+    // If the connection broke, so did the lock.
+    held.rollback().await.map_err(DbError::from)?;
+    Ok(())
 }
 
 /// Checks an archive, its keys, and that nothing is in its way unless `force` is set. Returns its schema, and the
@@ -138,7 +147,7 @@ fn feed(mut from: Command, mut to: Command, before: &str, after: &str) -> Result
 async fn divided(conn: &mut PgConnection, tables: &[&String]) -> Result<Vec<String>> {
     let names: Vec<&str> = tables.iter().map(|table| table.as_str()).collect();
     let found = sqlx::query_scalar(
-        "SELECT relname::text FROM pg_class WHERE relkind = 'p' AND relnamespace = current_schema()::regnamespace AND relname = ANY($1)",
+        "SELECT relname::text FROM pg_class WHERE relkind = 'p' AND relnamespace = quote_ident(current_schema())::regnamespace AND relname = ANY($1)",
     );
     Ok(found.bind(names).fetch_all(conn).await.map_err(DbError::from)?)
 }
@@ -148,7 +157,7 @@ async fn references_of(conn: &mut PgConnection, tables: &[&String]) -> Result<Ve
     let names: Vec<&str> = tables.iter().map(|table| table.as_str()).collect();
     let found = sqlx::query_as(
         "SELECT t.relname::text, c.conname::text FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid \
-         WHERE c.contype = 'f' AND t.relnamespace = current_schema()::regnamespace AND t.relname = ANY($1)",
+         WHERE c.contype = 'f' AND t.relnamespace = quote_ident(current_schema())::regnamespace AND t.relname = ANY($1)",
     );
     Ok(found.bind(names).fetch_all(conn).await.map_err(DbError::from)?)
 }

@@ -61,7 +61,7 @@ mod tests {
             let filled = app.db.write(move |conn| {
                 async move {
                     for n in 0..ROWS {
-                        q!(conn => exec, "INSERT INTO events (tx, at, kind, target) VALUES (1, $1, 'user.changed', 'x')", old)?;
+                        q!(conn => exec, "INSERT INTO events (at, kind, target) VALUES ($1, 'user.changed', 'x')", old)?;
                         q!(conn => exec, "INSERT INTO idempotency_keys (principal, key, fingerprint, created_at) VALUES ('x', $1, $2, $3)",
                             n.to_string(), vec![1_u8], old)?;
                         q!(conn => exec, "INSERT INTO socket_tickets (hash, user_id, session_id, expires_at) VALUES ($1, $2, $2, $3)",

@@ -220,9 +220,6 @@ pub(crate) async fn begin_anew(conn: &mut Conn<'_>, place: &str, now: Timestamp)
 
 /// Drops the days of events that ended before `before`, on PostgreSQL. Returns how many of them had any events.
 pub(crate) async fn drop_days(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
-    // Events that a server left unpublished when it stopped have no place in the log yet, and could not be reported as
-    // missing.
-    publish(conn).await?;
     let gone = q!(conn => all (i64, i64), [
         sqlite: "SELECT tx, seq FROM events WHERE seq < 0 AND seq > $1",
         pg: "SELECT tx, seq FROM drop_event_partitions($1)",
@@ -230,12 +227,16 @@ pub(crate) async fn drop_days(conn: &mut Conn<'_>, before: Timestamp) -> Result<
     mark(conn, &gone).await
 }
 
-/// Deletes a batch of events older than `before`; on PostgreSQL of those from before the table was divided into days.
-/// Returns how many rows.
+/// Deletes a batch of events older than `before`. Returns how many rows. On PostgreSQL this is for those that no day has which
+/// goes as a whole: from before the table was divided, or published by a clock that was ahead.
 pub(crate) async fn prune(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
+    // Events that a server left unpublished when it stopped have no place in the log yet, and could not be reported as
+    // missing.
+    publish(conn).await?;
     let gone = q!(conn => all (i64, i64), [
         sqlite: "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 AND tx >= 0 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",
-        pg: "DELETE FROM events_first WHERE seq IN (SELECT seq FROM events_first WHERE at < $1 AND tx >= 0 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",
+        pg: "DELETE FROM events WHERE tx >= 0 AND (tx, seq) IN \
+             (SELECT tx, seq FROM events WHERE at < $1 - interval '1 day' AND tx >= 0 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",
     ], before, PRUNE_BATCH)?;
     mark(conn, &gone).await
 }

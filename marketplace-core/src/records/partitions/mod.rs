@@ -32,10 +32,12 @@ struct End {
     label: String,
 }
 
-/// Returns where the last range of `events` is to end, which begins at `low` microseconds; `None` while all of tomorrow is ready.
-fn day_after(low: i64, now: Timestamp) -> Option<End> {
+/// Returns where the last range of `events` is to end, which begins at `low` microseconds, when `newest` is the newest batch; `None`
+/// while all of tomorrow is ready.
+fn day_after(low: i64, newest: i64, now: Timestamp) -> Option<End> {
     let today = now.micros().div_euclid(DAY) * DAY;
-    let bound = low.saturating_add(DAY).max(today + DAY);
+    // The clock may have been ahead when something was published.
+    let bound = low.max(newest.div_euclid(DAY) * DAY).max(today).saturating_add(DAY);
     let label = Timestamp::from_micros(bound).date().replace('-', "_");
     (low < today + 2 * DAY).then(|| End { bound: bound.to_string(), label })
 }
@@ -60,16 +62,25 @@ fn month_after(low: Uuid, now: Timestamp) -> Option<End> {
 
 /// Begins the ranges that will be needed soon. Returns how many. Does nothing on SQLite.
 pub(crate) async fn extend(app: &App) -> Result<u64> {
-    let mut begun = 0;
     if app.db.engine() == Engine::Sqlite {
-        return Ok(begun);
+        return Ok(0);
     }
+    // The database's clock, which all servers share: one whose clock is ahead would end a range in years.
+    let mut reader = app.db.read().await?;
+    let now = q!(&mut reader.conn() => val Timestamp, [
+        sqlite: "SELECT 0",
+        pg: "SELECT clock_timestamp()",
+    ])?;
+    drop(reader);
+    extend_at(app, now).await
+}
+
+/// Begins the ranges that will be needed soon after `now`. Returns how many.
+async fn extend_at(app: &App, now: Timestamp) -> Result<u64> {
+    let mut begun = 0;
     for _ in 0..AT_ONCE {
-        let due = due(app).await?;
-        if due.is_empty() {
-            break;
-        }
-        for (table, end) in due {
+        let before = begun;
+        for (table, end) in due(app, now).await? {
             let extended = app.db.write(move |conn| {
                 async move {
                     Ok(q!(conn => val bool, [
@@ -81,24 +92,27 @@ pub(crate) async fn extend(app: &App) -> Result<u64> {
             });
             begun += u64::from(extended.await?);
         }
+        if begun == before {
+            break;
+        }
     }
     Ok(begun)
 }
 
 /// Returns the tables whose last range is to end somewhere, and where.
-async fn due(app: &App) -> Result<Vec<(&'static str, End)>> {
+async fn due(app: &App, now: Timestamp) -> Result<Vec<(&'static str, End)>> {
     let mut reader = app.db.read().await?;
     let mut conn = reader.conn();
-    let newest = q!(&mut conn => optval i64, "SELECT seq FROM audit_head WHERE id = 1")?.unwrap_or(0);
+    let entry = q!(&mut conn => optval i64, "SELECT seq FROM audit_head WHERE id = 1")?.unwrap_or(0);
+    let batch = q!(&mut conn => optval i64, "SELECT tx FROM events WHERE tx >= 0 ORDER BY tx DESC, seq DESC LIMIT 1")?;
     let begins = q!(&mut conn => all (String, String), [
         sqlite: "SELECT name, name FROM sqlite_schema WHERE 1 = 0",
         pg: "SELECT c.relname::text, substring(pg_get_expr(c.relpartbound, c.oid) FROM '''(.*)''') FROM pg_class c WHERE c.relispartition \
              AND c.oid IN (to_regclass('events_last'), to_regclass('audit_log_last'), to_regclass('job_history_last'))",
     ])?;
-    let now = app.now();
     let end = |(last, low): (String, String)| match &*last {
-        "events_last" => Some(("events", day_after(low.parse().ok()?, now)?)),
-        "audit_log_last" => Some(("audit_log", numbers_after(low.parse().ok()?, newest)?)),
+        "events_last" => Some(("events", day_after(low.parse().ok()?, batch.unwrap_or(0), now)?)),
+        "audit_log_last" => Some(("audit_log", numbers_after(low.parse().ok()?, entry)?)),
         _ => Some(("job_history", month_after(low.parse().ok()?, now)?)),
     };
     Ok(begins.into_iter().filter_map(end).collect())

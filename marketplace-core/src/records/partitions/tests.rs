@@ -29,11 +29,13 @@ fn a_day_is_ready_before_it_begins() {
     let end = |bound: &str| {
         Some(End { bound: at(&format!("{bound}T00:00:00Z")).micros().to_string(), label: bound.replace('-', "_") })
     };
-    assert_eq!(day_after(today + 2 * DAY, now), None);
-    assert_eq!(day_after(today + DAY, now), end("2026-11-30"));
+    assert_eq!(day_after(today + 2 * DAY, 0, now), None);
+    assert_eq!(day_after(today + DAY, today, now), end("2026-11-30"));
     // Nobody looked after them for a month: what came meanwhile is one range, which ends today.
-    assert_eq!(day_after(today - 30 * DAY, now), end("2026-11-29"));
-    assert_eq!(day_after(i64::MAX, now), None);
+    assert_eq!(day_after(today - 30 * DAY, today, now), end("2026-11-29"));
+    // Something was published when the clock was ahead.
+    assert_eq!(day_after(today, today + 9 * DAY + 5, now), end("2026-12-08"));
+    assert_eq!(day_after(i64::MAX, 0, now), None);
 }
 
 #[test]
@@ -91,52 +93,61 @@ async fn publish_at(app: &App, seq: i64, micros: i64) {
     run(&app.db, format!("INSERT INTO events (seq, tx, at, kind, target) VALUES ({seq}, {micros}, to_timestamp({micros} / 1e6), 'profile', 'x{seq}')")).await;
 }
 
+/// Returns where the last range of events begins.
+async fn last_day(db: &Db) -> i64 {
+    let text =
+        "SELECT substring(pg_get_expr(relpartbound, oid) FROM '''(.*)''') FROM pg_class WHERE relname = 'events_last'";
+    lines(db, text.to_owned()).await[0].parse().unwrap()
+}
+
+fn label(micros: i64) -> String {
+    format!("events_until_{}", Timestamp::from_micros(micros).date().replace('-', "_"))
+}
+
 #[tokio::test]
 async fn days_come_in_time_and_go_as_a_whole() {
     for test in divided().await {
         let app = test.app();
-        let machine = Timestamp::from(OffsetDateTime::now_utc());
-        assert_eq!(ranges(&app.db, "events").await, ["events_first", "events_last"]);
-        // The test's clock stands in the past of the machine's, which PostgreSQL divides by.
-        let begun = (machine.micros() / DAY + 3) * DAY;
-        test.advance(machine.since(app.now()) + Wait::from_hours(2 * 24));
+        let db = &app.db;
+        assert_eq!(extend(app).await.unwrap(), 0);
+        assert_eq!(ranges(db, "events").await, ["events_first", "events_last"]);
+        let begun = last_day(db).await;
+        let at = |micros: i64| Timestamp::from_micros(begun + micros);
         // A row that came before its range did.
         publish_at(app, 9_000, begun + HOUR).await;
-        assert_eq!(extend(app).await.unwrap(), 1);
-        assert_eq!(extend(app).await.unwrap(), 0);
-        let day = Timestamp::from_micros(begun + DAY).date().replace('-', "_");
-        assert_eq!(
-            ranges(&app.db, "events").await,
-            ["events_first".into(), "events_last".into(), format!("events_until_{day}")]
-        );
+        assert_eq!(extend_at(app, at(-HOUR)).await.unwrap(), 1);
+        assert_eq!(extend_at(app, at(-HOUR)).await.unwrap(), 0);
+        assert_eq!(ranges(db, "events").await, ["events_first".into(), "events_last".into(), label(begun + DAY)]);
         publish_at(app, 9_001, begun + DAY + HOUR).await;
-        let found =
-            lines(&app.db, "SELECT tableoid::regclass::text FROM events WHERE seq >= 9000 ORDER BY seq".into()).await;
-        assert_eq!(found, [format!("events_until_{day}"), "events_last".into()]);
+        let found = "SELECT tableoid::regclass::text FROM events WHERE seq >= 9000 ORDER BY seq";
+        assert_eq!(lines(db, found.into()).await, [label(begun + DAY), "events_last".into()]);
         // When the first of these days is forgotten, it goes as a whole; what was not published stays, and so does the rest.
         let actor = testing::operator();
         let page = async |after: String| events::since(&app.by(&actor), Some(&after), 10).await;
-        let mut cursors: Vec<String> =
-            page(format!("{begun}.0")).await.unwrap().items.into_iter().map(|event| event.cursor).collect();
-        assert_eq!(cursors.len(), 2);
+        let first = page(format!("{begun}.0")).await.unwrap().items;
+        assert_eq!(first.len(), 2);
         let kept = Wait::from_hours(24 * u64::from(app.config.retention.event_days));
-        test.advance(Wait::from_hours(3 * 24 - 1) + kept);
+        test.advance(at(DAY + HOUR).since(app.now()) + kept);
         events::prune(app).await.unwrap();
         assert_eq!(page(format!("{begun}.0")).await.unwrap_err().code(), ErrorCode::Conflict);
-        let rest = page(cursors.remove(0)).await.unwrap();
+        let rest = page(first[0].cursor.clone()).await.unwrap();
         assert_eq!(rest.items.len(), 1, "{rest:?}");
-        assert_eq!(ranges(&app.db, "events").await.len(), 2);
-        // All of them are made, and go, any number of times.
-        test.advance(Wait::from_hours(40 * 24));
-        assert!(extend(app).await.unwrap() >= 2);
-        assert_eq!(extend(app).await.unwrap(), 0);
-        assert_eq!(ranges(&app.db, "job_history").await.len(), 3);
-        let jobs = lines(
-            &app.db,
-            "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = 'job_history_last'".into(),
-        )
-        .await;
+        assert_eq!(ranges(db, "events").await.len(), 2);
+        // After a pause, and after a time in which the clock was ahead.
+        publish_at(app, 9_002, begun + 50 * DAY).await;
+        assert_eq!(extend_at(app, at(40 * DAY)).await.unwrap(), 2);
+        assert_eq!(extend_at(app, at(40 * DAY)).await.unwrap(), 0);
+        assert!(ranges(db, "events").await.contains(&label(begun + 51 * DAY)));
+        assert_eq!(ranges(db, "job_history").await.len(), 3);
+        let jobs = "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = 'job_history_last'";
+        let jobs = lines(db, jobs.into()).await;
         assert!(jobs[0].ends_with("-7000-8000-000000000000') TO (MAXVALUE)"), "{jobs:?}");
+        // What is old goes from a range that lasts for long, too.
+        run(db, format!("SELECT extend_partitions('events', '{}', '9')", begun + 5_000 * DAY)).await;
+        publish_at(app, 9_003, begun + 60 * DAY).await;
+        test.advance(Wait::from_hours(70 * 24));
+        assert!(events::prune(app).await.unwrap() >= 1);
+        assert_eq!(lines(db, found.into()).await, [""; 0]);
         test.close().await;
     }
 }
@@ -145,7 +156,14 @@ async fn days_come_in_time_and_go_as_a_whole() {
 async fn the_audit_log_goes_on_in_the_next_range() {
     for test in divided().await {
         let app = test.app();
+        let mut reader = app.db.read().await.unwrap();
+        let Conn::Pg(backup) = &mut reader.conn() else { continue };
         run(&app.db, "UPDATE audit_head SET seq = 19500000".into()).await;
+        // While a backup is made, ranges stay as they are.
+        let held = "BEGIN; SELECT pg_advisory_xact_lock_shared(hashtext('marketplace.partitions'))";
+        sqlx::raw_sql(held).execute(&mut **backup).await.unwrap();
+        assert_eq!(extend(app).await.unwrap(), 0);
+        sqlx::raw_sql("COMMIT").execute(&mut **backup).await.unwrap();
         assert_eq!(extend(app).await.unwrap(), 1);
         assert_eq!(extend(app).await.unwrap(), 0);
         assert_eq!(
@@ -158,17 +176,54 @@ async fn the_audit_log_goes_on_in_the_next_range() {
     }
 }
 
+#[tokio::test]
+async fn ranges_are_for_those_who_may_write_the_table() {
+    for test in divided().await {
+        let db = &test.app().db;
+        let name = uuid_v7(Timestamp::from(OffsetDateTime::now_utc()), &OsRandom).simple().to_string();
+        let (group, login, stranger) = (format!("group_{name}"), format!("login_{name}"), format!("other_{name}"));
+        run(
+            db,
+            format!(
+                "CREATE ROLE {group}; CREATE ROLE {login} LOGIN NOINHERIT IN ROLE {group}; CREATE ROLE {stranger}; \
+             GRANT SELECT, INSERT ON audit_log TO {group}; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO {group}"
+            ),
+        )
+        .await;
+        let extend = |role: &str, set: &str| {
+            format!(
+                "SET LOCAL SESSION AUTHORIZATION {role}; {set}; SELECT extend_partitions('audit_log', '90000000', '1'); RESET SESSION AUTHORIZATION"
+            )
+        };
+        let as_stranger = extend(&stranger, "SELECT 1");
+        let refused = db.write(move |conn| {
+            async move {
+                Ok(crate::on!(conn, |x, _DB| sqlx::raw_sql(AssertSqlSafe(as_stranger)).execute(x).await.map(drop))?)
+            }
+            .boxed()
+        });
+        assert!(refused.await.is_err());
+        assert_eq!(ranges(db, "audit_log").await.len(), 2);
+        run(db, extend(&login, &format!("SET LOCAL ROLE {group}"))).await;
+        assert_eq!(ranges(db, "audit_log").await.len(), 3);
+        // A new range has the rights of the one before it, and not those of new tables.
+        let rights = format!(
+            "SELECT concat_ws(' ', t, has_table_privilege('{group}', t, 'DELETE')) FROM unnest(ARRAY['audit_log', 'audit_log_last']) t"
+        );
+        assert_eq!(lines(db, rights).await, ["audit_log f", "audit_log_last f"]);
+        run(db, format!("ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM {group}; DROP OWNED BY {group}, {login}; DROP ROLE {group}, {login}, {stranger}")).await;
+        test.close().await;
+    }
+}
+
 /// What is read all the time touches one day alone.
 #[tokio::test]
 async fn readers_of_the_log_look_at_the_days_from_their_cursor_on() {
     for test in divided().await {
         let app = test.app();
-        let machine = Timestamp::from(OffsetDateTime::now_utc());
-        let begun = (machine.micros() / DAY + 3) * DAY;
-        test.advance(machine.since(app.now()));
+        let begun = last_day(&app.db).await;
         for day in 0..5 {
-            test.advance(Wait::from_hours(24));
-            extend(app).await.unwrap();
+            extend_at(app, Timestamp::from_micros(begun + day * DAY - HOUR)).await.unwrap();
             publish_at(app, 9_000 + day, begun + day * DAY + HOUR).await;
         }
         assert!(ranges(&app.db, "events").await.len() >= 5);
@@ -198,10 +253,12 @@ async fn readers_of_the_log_look_at_the_days_from_their_cursor_on() {
                     .iter()
                     .filter(|line| line.contains(" on events") && !line.contains("never executed"))
                     .collect();
-                let early = looked.iter().find(|line| {
-                    let day = Timestamp::from_micros(begun + 2 * DAY).date().replace('-', "_");
-                    line.contains("events_first") || line.split("events_until_").nth(1).is_some_and(|rest| *rest < *day)
-                });
+                let is_early = |line: &str| {
+                    line.contains("events_first")
+                        || line.contains(&label(begun + DAY))
+                        || line.contains(&label(begun + 2 * DAY))
+                };
+                let early = looked.iter().find(|line| is_early(line));
                 assert!(early.is_none(), "{place}: {plan:#?}");
             }
             judged += 1;
@@ -239,7 +296,10 @@ async fn filled_tables_are_divided_while_programs_of_the_release_before_write() 
              INSERT INTO jobs SELECT lpad(to_hex(n), 32, '0')::uuid, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'cancelled', 1, 'client', 1, 'EUR', 0, 1, NULL, NULL, 1, now(), now() FROM generate_series(1, {ROWS}) n; \
              INSERT INTO job_history SELECT lpad(to_hex(n), 32, '0')::uuid, 1, 'begin', NULL, 'negotiating', 'client', 'x', 1, NULL, NULL, 1, now() FROM generate_series(1, {ROWS}) n")).await;
         let reader = format!("reader_{}", uuid_v7(Timestamp::from(OffsetDateTime::now_utc()), &OsRandom).simple());
-        run(db, format!("CREATE ROLE {reader}; GRANT SELECT ON audit_log TO {reader}")).await;
+        run(db, format!(
+            "CREATE ROLE {reader}; GRANT SELECT ON audit_log TO {reader}; GRANT SELECT (seq) ON events TO {reader}; \
+             ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO {reader}"
+        )).await;
         let done = AtomicBool::new(false);
         let writing = async {
             let (mut written, mut longest) = (0, Wait::ZERO);
@@ -270,12 +330,14 @@ async fn filled_tables_are_divided_while_programs_of_the_release_before_write() 
         assert_eq!(lines(db, counted.to_owned()).await, [format!("{} {rows} {rows}", rows + 50)]);
         let twice = "SELECT seq::text FROM events GROUP BY seq HAVING count(*) > 1";
         assert_eq!(lines(db, twice.to_owned()).await, Vec::<String>::new());
-        // Who might read the table may read it now, and no more.
+        // Who might read the table, or a column of it, may do so now, and no more.
         let allowed = format!(
-            "SELECT (has_table_privilege('{reader}', 'audit_log', r))::text FROM unnest(ARRAY['SELECT', 'INSERT']) r"
+            "SELECT concat_ws(' ', t, has_table_privilege('{reader}', t, 'SELECT'), has_table_privilege('{reader}', t, 'INSERT'), \
+             has_column_privilege('{reader}', t, 'seq', 'SELECT')) FROM unnest(ARRAY['audit_log', 'audit_log_last', 'events', 'events_last']) t"
         );
-        assert_eq!(lines(db, allowed).await, ["true", "false"]);
-        run(db, format!("DROP OWNED BY {reader}; DROP ROLE {reader}")).await;
+        let expected = ["audit_log t f t", "audit_log_last t f t", "events f f t", "events_last f f t"];
+        assert_eq!(lines(db, allowed).await, expected);
+        run(db, format!("ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM {reader}; DROP OWNED BY {reader}; DROP ROLE {reader}")).await;
         test.close().await;
     }
 }

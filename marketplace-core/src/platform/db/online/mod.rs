@@ -25,6 +25,8 @@ pub(super) const IN_ONE_PIECE: &str = "-- in one piece";
 
 /// How long a step waits for a lock on a table before it lets others pass: all who need that table wait behind it.
 const QUEUE: Duration = Duration::from_millis(300);
+/// Every how manieth try waits longer than PostgreSQL needs to notice that an autovacuum is in the way, which it ends then.
+const LONGER: u32 = 3;
 /// For how long it tries.
 const TRIES: Duration = Duration::from_mins(10);
 /// Pause between two tries.
@@ -201,10 +203,16 @@ enum Done {
 /// Does something in a transaction, and again when another one is in its way.
 async fn patiently(conn: &mut PgConnection, table: &str, what: &Done) -> Result<()> {
     let begun = Instant::now();
-    loop {
+    for tried in 1_u32.. {
         let mut tx = conn.begin().await.map_err(DbError::from)?;
+        let wait = if tried % LONGER == 0 {
+            "extract(epoch FROM current_setting('deadlock_timeout')::interval) * 1000"
+        } else {
+            "0"
+        };
         let limits = format!(
-            "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = {}",
+            "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
+             SELECT set_config('lock_timeout', ({wait} + {})::int::text, true)",
             QUEUE.as_millis()
         );
         sqlx::raw_sql(AssertSqlSafe(limits)).execute(&mut *tx).await.map_err(DbError::from)?;
@@ -218,12 +226,28 @@ async fn patiently(conn: &mut PgConnection, table: &str, what: &Done) -> Result<
             Ok(()) => return tx.commit().await.map_err(|error| DbError::from(error).into()),
             Err(error) if error.code() == ErrorCode::Busy && begun.elapsed() < TRIES => {
                 tx.rollback().await.map_err(DbError::from)?;
-                tracing::info!("a table that is to be changed is in use; trying again");
-                tokio::time::sleep(PAUSE).await;
+                in_use(tried).await;
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(given_up(error)),
         }
     }
+    Ok(())
+}
+
+/// Waits for the next try, and says so at the first one.
+async fn in_use(tried: u32) {
+    if tried == 1 {
+        tracing::warn!("a table that is to be changed is in use; this is tried again for ten minutes");
+    }
+    tokio::time::sleep(PAUSE).await;
+}
+
+fn given_up(error: Error) -> Error {
+    if error.code() != ErrorCode::Busy {
+        return error;
+    }
+    let text = "a table that is to be changed was in use for ten minutes: see pg_stat_activity for who holds it, and migrate again; what was done stays";
+    Error::unavailable(text, error)
 }
 
 /// Returns whether an index is one of a table that is not divided: only of such can it be built without a lock.
@@ -241,7 +265,7 @@ async fn build(conn: &mut PgConnection, name: &str, text: &str) -> Result<()> {
         .execute(&mut *conn)
         .await
         .map_err(DbError::from)?;
-    loop {
+    for tried in 1_u32.. {
         let state = sqlx::query_scalar::<_, bool>("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)");
         match state.bind(name).fetch_optional(&mut *conn).await.map_err(DbError::from)? {
             Some(true) => return Ok(()),
@@ -254,12 +278,12 @@ async fn build(conn: &mut PgConnection, name: &str, text: &str) -> Result<()> {
         match sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *conn).await.map_err(refused) {
             Ok(_) => return Ok(()),
             Err(error) if error.code() == ErrorCode::Busy && begun.elapsed() < TRIES => {
-                tracing::info!("a table that is to be indexed is in use; trying again");
-                tokio::time::sleep(PAUSE).await;
+                in_use(tried).await;
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(given_up(error)),
         }
     }
+    Ok(())
 }
 
 fn refused(error: sqlx::Error) -> Error {
