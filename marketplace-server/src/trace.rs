@@ -38,19 +38,22 @@ pub(crate) fn caller(headers: &HeaderMap) -> Option<Caller<'_>> {
 /// Creates the span of a request, which is a part of its caller's trace, if there is one. Only callers behind a trusted proxy
 /// (`decides`) say whether it is recorded: otherwise anybody could have everything recorded.
 pub(crate) fn span(caller: Option<Caller<'_>>, decides: bool, method: &Method, route: Option<&str>, ctx: &Ctx) -> Span {
+    // What a caller made up is no name (OpenTelemetry, "Semantic conventions for HTTP spans").
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+    let (method, name) = if known.contains(method) { (method.as_str(), method.as_str()) } else { ("_OTHER", "HTTP") };
     let span = tracing::trace_span!(
         target: ROOT,
         "request",
         otel.name = tracing::field::Empty,
         otel.kind = "server",
         otel.status_code = tracing::field::Empty,
-        http.request.method = %method,
+        http.request.method = method,
         http.route = route,
         http.response.status_code = tracing::field::Empty,
         marketplace.request_id = tracing::field::Empty,
     );
     if !span.is_disabled() {
-        span.record("otel.name", format!("{method} {}", route.unwrap_or("unmatched")));
+        span.record("otel.name", format!("{name} {}", route.unwrap_or("unmatched")));
     }
     #[cfg(feature = "otlp")]
     if let Some(Caller { trace, parent, is_sampled }) = caller.filter(|_| !span.is_disabled()) {

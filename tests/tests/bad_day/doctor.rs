@@ -7,7 +7,11 @@ use marketplace_tests::{Engine, Market, Server, cli::Cli, database::Database, se
 use serde_json::Value;
 use sqlx::{ConnectOptions, Connection, Executor, sqlite::SqliteConnectOptions};
 
-stories![a_marketplace_in_order_is_looked_at_all_over, keys_that_are_missing_or_foreign_are_named];
+stories![
+    a_marketplace_in_order_is_looked_at_all_over,
+    one_in_which_nothing_happened_yet_is_in_order,
+    keys_that_are_missing_or_foreign_are_named
+];
 
 /// What the doctor says: each check's verdict and words, and the exit code.
 async fn look(command: &Cli) -> (BTreeMap<String, (String, String)>, i32) {
@@ -37,6 +41,15 @@ fn files(folder: &Path) -> Vec<(String, u64)> {
     }
     all.sort();
     all
+}
+
+/// No server has run, and no file was stored.
+async fn one_in_which_nothing_happened_yet_is_in_order(engine: Engine) {
+    let server = Server::prepare(engine, &[]).await;
+    let command = Cli::direct(&server);
+    assert_eq!(command.run(&["db", "migrate"]).await.code, 0);
+    let (found, code) = look(&command).await;
+    assert_eq!((code, found["file store"].0.as_str()), (0, "ok"), "{found:#?}");
 }
 
 async fn a_marketplace_in_order_is_looked_at_all_over(engine: Engine) {

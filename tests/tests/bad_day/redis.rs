@@ -199,6 +199,22 @@ async fn a_cluster_counts_for_all_and_costs_nobody_anything() {
     component_is(&app, "redis", true).await;
 }
 
+/// Not by itself: for most keys it only says which other node has them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_of_a_cluster_is_used_with_all_others_only() {
+    if !can_be_told() {
+        return;
+    }
+    let cluster = RedisCluster::start().await;
+    let (app, _other, jon) = two(&cluster.nodes[0].url()).await;
+    for _ in 0..20 {
+        jon.get("/v1/me").await.ok();
+    }
+    component_is(&app, "redis", false).await;
+    assert_eq!(changes_of(&app, "redis"), 1);
+    assert!(app.output().contains("use redis+cluster://"), "{}", app.output());
+}
+
 /// One key that holds something else concerns nobody but whom it counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_strange_key_concerns_its_owner_alone() {

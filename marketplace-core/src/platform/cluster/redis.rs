@@ -158,7 +158,13 @@ impl Server {
                 return Ok(Connection::Cluster(connection));
             }
         };
-        client.get_multiplexed_async_connection_with_config(&unlimited()).await.map(Connection::One)
+        let mut connection = client.get_multiplexed_async_connection_with_config(&unlimited()).await?;
+        // One that may not be asked is no node of a cluster, as far as anybody knows.
+        let about: String = redis::cmd("INFO").arg("cluster").query_async(&mut connection).await.unwrap_or_default();
+        if about.contains("cluster_enabled:1") {
+            return Err((ErrorKind::InvalidClientConfig, "it is a node of a cluster; use redis+cluster://").into());
+        }
+        Ok(Connection::One(connection))
     }
 
     /// Connects to where Redis was when it was connected to last, to hear of messages. In a cluster, each node passes on those of all

@@ -355,6 +355,11 @@ impl FileStore {
         matches!(answer, Ok(_) | Err(object_store::Error::NotFound { .. })) || begin.elapsed() < Duration::from_secs(2)
     }
 
+    /// Returns whether it is in a folder that nobody has made yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.folder.as_ref().is_some_and(|folder| !folder.exists())
+    }
+
     /// Returns `unavailable` when the folder is not the one that was opened: a missing mount leaves an empty folder.
     async fn require_folder(&self) -> Result<()> {
         let Some(folder) = self.folder.clone() else { return Ok(()) };

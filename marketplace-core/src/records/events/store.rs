@@ -236,7 +236,7 @@ pub(crate) async fn prune(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64>
     let gone = q!(conn => all (i64, i64), [
         sqlite: "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 AND tx >= 0 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",
         pg: "DELETE FROM events WHERE tx >= 0 AND (tx, seq) IN \
-             (SELECT tx, seq FROM events WHERE at < $1 - interval '1 day' AND tx >= 0 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",
+             (SELECT tx, seq FROM events WHERE at < $1::timestamptz - interval '1 day' AND tx >= 0 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",
     ], before, PRUNE_BATCH)?;
     mark(conn, &gone).await
 }
