@@ -48,6 +48,8 @@ async fn one_in_which_nothing_happened_yet_is_in_order(engine: Engine) {
     let server = Server::prepare(engine, &[]).await;
     let command = Cli::direct(&server);
     assert_eq!(command.run(&["db", "migrate"]).await.code, 0);
+    let colleague = ["users", "create", "--role", "support", "--email", "lea@example.org", "--name", "Lea", "--yes"];
+    assert_eq!(command.run(&colleague).await.code, 0);
     let (found, code) = look(&command).await;
     assert_eq!((code, found["file store"].0.as_str()), (0, "ok"), "{found:#?}");
 }

@@ -288,13 +288,16 @@ async fn filled_tables_are_divided_while_programs_of_the_release_before_write() 
         if db.engine() == Engine::Sqlite {
             continue;
         }
-        run(db, format!(
-            "SET LOCAL session_replication_role = replica; \
-             INSERT INTO events (at, tx, kind, target) SELECT now() - interval '1 hour', nextval('event_batches'), 'profile', n::text FROM generate_series(1, {ROWS}) n; \
-             INSERT INTO events (at, kind, target) SELECT now(), 'profile', 'late' FROM generate_series(1, 50) n; \
-             INSERT INTO audit_log SELECT n, now(), 'a', 'b', 'c', 'd', NULL, '{{}}', n::text, n::text FROM generate_series(1, {ROWS}) n; \
-             INSERT INTO jobs SELECT lpad(to_hex(n), 32, '0')::uuid, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'cancelled', 1, 'client', 1, 'EUR', 0, 1, NULL, NULL, 1, now(), now() FROM generate_series(1, {ROWS}) n; \
-             INSERT INTO job_history SELECT lpad(to_hex(n), 32, '0')::uuid, 1, 'begin', NULL, 'negotiating', 'client', 'x', 1, NULL, NULL, 1, now() FROM generate_series(1, {ROWS}) n")).await;
+        for rows in [
+            "INSERT INTO events (at, tx, kind, target) SELECT now() - interval '1 hour', nextval('event_batches'), 'profile', n::text FROM generate_series(1, ROWS) n",
+            "INSERT INTO events (at, kind, target) SELECT now(), 'profile', 'late' FROM generate_series(1, 50) n",
+            "INSERT INTO audit_log SELECT n, now(), 'a', 'b', 'c', 'd', NULL, '{}', n::text, n::text FROM generate_series(1, ROWS) n",
+            "INSERT INTO jobs SELECT lpad(to_hex(n), 32, '0')::uuid, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'cancelled', 1, 'client', 1, 'EUR', 0, 1, NULL, NULL, 1, now(), now() FROM generate_series(1, ROWS) n",
+            "INSERT INTO job_history SELECT lpad(to_hex(n), 32, '0')::uuid, 1, 'begin', NULL, 'negotiating', 'client', 'x', 1, NULL, NULL, 1, now() FROM generate_series(1, ROWS) n",
+        ] {
+            let rows = rows.replace("ROWS", &ROWS.to_string());
+            run(db, format!("SET LOCAL session_replication_role = replica; {rows}")).await;
+        }
         let reader = format!("reader_{}", uuid_v7(Timestamp::from(OffsetDateTime::now_utc()), &OsRandom).simple());
         run(db, format!(
             "CREATE ROLE {reader}; GRANT SELECT ON audit_log TO {reader}; GRANT SELECT (seq) ON events TO {reader}; \
