@@ -90,24 +90,24 @@ pub(super) async fn restore(mut conn: PgConnection, url: &str, from: &Path, sche
     // way: references now, and tables for the migrations that follow.
     let archived = archived_tables(url, from).await?;
     let ours: Vec<&String> = there.iter().filter(|table| schema::creates(table)).collect();
-    let mut before = "BEGIN;\nSET LOCAL client_min_messages = warning;\n".to_owned();
+    let mut before = vec!["BEGIN".to_owned(), "SET LOCAL client_min_messages = warning".to_owned()];
     for (table, name) in references_of(&mut conn, &ours).await? {
-        before += &format!("ALTER TABLE {} DROP CONSTRAINT {};\n", quoted(&table), quoted(&name));
+        before.push(format!("ALTER TABLE {} DROP CONSTRAINT {}", quoted(&table), quoted(&name)));
     }
-    for table in divided(&mut conn, &ours).await? {
-        before += &format!("DROP TABLE {};\n", quoted(&table));
-    }
-    let mut after = "RESET search_path;\nSET LOCAL client_min_messages = warning;\n".to_owned();
-    for sequence in schema::sequences_after(schema) {
-        after += &format!("DROP SEQUENCE IF EXISTS {} CASCADE;\n", quoted(sequence));
-    }
-    for table in ours.iter().filter(|table| !archived.contains(table)) {
-        after += &format!("DROP TABLE IF EXISTS {} CASCADE;\n", quoted(table));
-    }
+    let divided = divided(&mut conn, &ours).await?;
+    before.extend(divided.iter().map(|table| format!("DROP TABLE {}", quoted(table))));
+    let mut after = vec!["RESET search_path".to_owned(), "SET LOCAL client_min_messages = warning".to_owned()];
+    let sequences = schema::sequences_after(schema);
+    after.extend(sequences.map(|sequence| format!("DROP SEQUENCE IF EXISTS {} CASCADE", quoted(sequence))));
+    let newer = ours.iter().filter(|table| !archived.contains(table));
+    after.extend(newer.map(|table| format!("DROP TABLE IF EXISTS {} CASCADE", quoted(table))));
+    after.push("COMMIT".to_owned());
     conn.close().await.map_err(DbError::from)?;
     let mut psql = tool("psql", url)?;
     psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"]);
-    let replaced_by = move || feed(command, psql, &before, &(after + "COMMIT;\n"));
+    let script = |statements: Vec<String>| statements.join(";\n") + ";\n";
+    let (before, after) = (script(before), script(after));
+    let replaced_by = move || feed(command, psql, &before, &after);
     tokio::task::spawn_blocking(replaced_by).await.map_err(Error::internal)??;
     Ok(replaced)
 }

@@ -180,7 +180,7 @@ async fn the_audit_log_goes_on_in_the_next_range() {
 async fn ranges_are_for_those_who_may_write_the_table() {
     for test in divided().await {
         let db = &test.app().db;
-        let name = uuid_v7(Timestamp::from(OffsetDateTime::now_utc()), &OsRandom).simple().to_string();
+        let name = uuid_v7(Timestamp::EPOCH, &OsRandom).simple().to_string();
         let (group, login, stranger) = (format!("group_{name}"), format!("login_{name}"), format!("other_{name}"));
         run(
             db,
@@ -298,7 +298,7 @@ async fn filled_tables_are_divided_while_programs_of_the_release_before_write() 
             let rows = rows.replace("ROWS", &ROWS.to_string());
             run(db, format!("SET LOCAL session_replication_role = replica; {rows}")).await;
         }
-        let reader = format!("reader_{}", uuid_v7(Timestamp::from(OffsetDateTime::now_utc()), &OsRandom).simple());
+        let reader = format!("reader_{}", uuid_v7(Timestamp::EPOCH, &OsRandom).simple());
         run(db, format!(
             "CREATE ROLE {reader}; GRANT SELECT ON audit_log TO {reader}; GRANT SELECT (seq) ON events TO {reader}; \
              ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO {reader}"
