@@ -4,6 +4,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fmt::Write,
+    fs,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
 };
@@ -148,6 +149,13 @@ pub(crate) fn file_name(path: &Path) -> PathBuf {
     if special(path.as_os_str()) { Path::new(".").join(path) } else { path.to_owned() }
 }
 
+/// Returns the path of a file that SQLite keeps beside a database (`-wal`, `-shm`): beside the file itself, when a link leads to it.
+pub fn beside(database: &Path, end: &str) -> PathBuf {
+    let mut path = fs::canonicalize(database).unwrap_or_else(|_| database.to_owned()).into_os_string();
+    path.push(end);
+    path.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +184,20 @@ mod tests {
         {
             assert!(SqliteUrl::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_sqlite_keeps_is_beside_the_file_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        fs::create_dir(root.join("far")).unwrap();
+        fs::write(root.join("far/m.db"), "").unwrap();
+        std::os::unix::fs::symlink("far/m.db", root.join("link")).unwrap();
+        std::os::unix::fs::symlink("link", root.join("again")).unwrap();
+        for name in ["far/m.db", "link", "again"] {
+            assert_eq!(beside(&root.join(name), "-wal"), root.join("far/m.db-wal"), "{name}");
+        }
+        assert_eq!(beside(&root.join("none"), "-wal"), root.join("none-wal"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use clap::Subcommand;
 use marketplace_core::{
     config::Config,
     db::{Db, Engine, OpenOptions, SchemaState},
-    platform::sqlite_url::SqliteUrl,
+    platform::sqlite_url::{SqliteUrl, beside},
     time::Timestamp,
 };
 use marketplace_seed::{Images, Plan, Volume};
@@ -168,11 +168,7 @@ impl Status {
         let url = config.database_url();
         let size = |path: &Path| std::fs::metadata(path).map(|file| file.len()).ok();
         let at = SqliteUrl::parse(url.expose()).ok().flatten();
-        let size_bytes = at.and_then(|at| {
-            let mut log = at.path.clone().into_os_string();
-            log.push("-wal");
-            Some(size(&at.path)? + size(Path::new(&log)).unwrap_or(0))
-        });
+        let size_bytes = at.and_then(|at| Some(size(&at.path)? + size(&beside(&at.path, "-wal")).unwrap_or(0)));
         Self {
             engine: match engine {
                 Engine::Sqlite => "sqlite",

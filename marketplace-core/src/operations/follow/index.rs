@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::format::{Sums, checksum, read_at};
+use crate::platform::sqlite_url::beside;
 
 /// Size in bytes of one copy of what an index begins with.
 const COPY: usize = 48;
@@ -73,9 +74,7 @@ pub(super) struct IndexFile {
 impl IndexFile {
     /// Names the index of the database at `path`, which need not exist.
     pub fn of(database: &Path) -> Self {
-        let mut path = database.to_owned().into_os_string();
-        path.push("-shm");
-        Self { path: path.into(), open: None, number: 0 }
+        Self { path: beside(database, "-shm"), open: None, number: 0 }
     }
 
     /// Reads it; `None` when there is none, or it is being changed.

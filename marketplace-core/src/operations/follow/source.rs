@@ -23,7 +23,10 @@ use super::{
     pages::{Hash, Pages, Slot, hash},
     wal::{Header, Position},
 };
-use crate::base::time::{Clock, SystemClock, Timestamp};
+use crate::{
+    base::time::{Clock, SystemClock, Timestamp},
+    platform::sqlite_url::beside,
+};
 
 /// Number of frames by which a log grows before it is read out of turn.
 const EARLY: u32 = 1_000;
@@ -185,9 +188,7 @@ impl Source {
     /// # Errors
     /// When there is none, or it cannot be read.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut log = path.to_owned().into_os_string();
-        log.push("-wal");
-        let log = PathBuf::from(log);
+        let log = beside(path, "-wal");
         let file = File::open(path)?;
         let found = file.metadata()?;
         if !found.is_file() {
@@ -416,9 +417,7 @@ impl Source {
 
     /// Returns whether a program is in the middle of changing the file itself, without a write-ahead log.
     fn is_changed_otherwise(&self) -> io::Result<bool> {
-        let mut journal = self.path.clone().into_os_string();
-        journal.push("-journal");
-        match fs::metadata(journal) {
+        match fs::metadata(beside(&self.path, "-journal")) {
             Ok(journal) => Ok(journal.len() > 0),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),

@@ -87,7 +87,9 @@ fn closed_folder(path: &Path) -> &Path {
 
 /// Returns how the file at a URL can be opened. Changes nothing.
 pub(super) fn access(at: &SqliteUrl) -> Access {
-    let path = at.path.as_path();
+    // SQLite keeps the log beside the file itself, when a link leads to it.
+    let real = fs::canonicalize(&at.path).unwrap_or_else(|_| at.path.clone());
+    let path = real.as_path();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Whoever takes all permissions to write away means it, even where root may write all the same.
     let is_kept = |path: &Path| fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o222 == 0);
