@@ -11,7 +11,10 @@ use marketplace_core::{
     config::{Config, Secret},
     db::{Conn, Engine},
     on,
-    operations::backup::{backup, restore},
+    operations::{
+        backup::{backup, restore},
+        whole,
+    },
     testing::{OPERATOR, apps},
 };
 use marketplace_seed::{self as seed, Images, Plan};
@@ -185,5 +188,43 @@ async fn postgres_by_its_own_tools() {
         assert_eq!(restored.schema, app.db.schema_state().await.unwrap().newest);
         assert_eq!(users(app).await, 300);
         test.close().await;
+    }
+}
+
+/// A program that runs on a schema can also restore what was backed up on it.
+#[tokio::test]
+async fn a_backup_of_a_schema_that_was_added_to_comes_back() {
+    for (description, is_known) in [("expand jobs", true), ("change jobs", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&folder);
+        let app = App::open(config.clone()).await.unwrap();
+        seed::run(&app, &plan(1), &|_| ()).await.unwrap();
+        app.close().await;
+        let database = folder.path().join("marketplace.db");
+        let mut conn = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&database)).await.unwrap();
+        let sql = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                   SELECT max(version) + 1, ?, 1, x'00', 0 FROM _sqlx_migrations";
+        sqlx::query(sql).bind(description).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+        let (file, all) = (folder.path().join("one.db"), folder.path().join("all"));
+        backup(&config, &file, &OPERATOR).await.unwrap();
+        let whole = whole::back_up(&config, &all, false, &OPERATOR, &|_| ()).await;
+        assert_eq!(whole.is_ok(), is_known, "{whole:?}");
+        let restored = restore(&config, &file, false, &OPERATOR).await;
+        if !is_known {
+            assert_eq!(restored.unwrap_err().code(), ErrorCode::Unavailable);
+            continue;
+        }
+        let state = async || {
+            let app = App::open(config.clone()).await.unwrap();
+            let state = app.db.schema_state().await.unwrap();
+            let users = users(&app).await;
+            app.close().await;
+            (state.applied - state.newest, users)
+        };
+        assert_eq!(restored.unwrap().schema, whole.unwrap().schema);
+        assert_eq!(state().await, (1, 300));
+        whole::restore(&config, &all, false, &OPERATOR, &|_| ()).await.unwrap();
+        assert_eq!(state().await, (1, 300));
     }
 }

@@ -370,12 +370,18 @@ pub(super) async fn check_file(path: &Path) -> Result<i64> {
     if found != ["ok"] {
         return Err(broken("damaged"));
     }
-    let applied: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
-        .fetch_one(&mut conn)
+    let done: Vec<(i64, String)> = sqlx::query_as("SELECT version, description FROM _sqlx_migrations WHERE success")
+        .fetch_all(&mut conn)
         .await
         .map_err(|_| none_of_ours())?;
     conn.close().await.map_err(DbError::from)?;
-    schema::check_known(applied.ok_or_else(none_of_ours)?)
+    let done = done.iter().map(|(version, description)| (*version, description.as_str()));
+    schema::check_known(done)?.ok_or_else(none_of_ours)
+}
+
+/// Checks that this program can use the schema of an archive of PostgreSQL, which is read without a server.
+pub(super) async fn check_archive(path: &Path) -> Result<i64> {
+    postgres::archived_schema("postgres://localhost/unused", path).await
 }
 
 /// Returns whether nobody else has the database open; if so, all of it is in its one file afterwards.

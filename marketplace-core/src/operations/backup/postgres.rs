@@ -172,8 +172,8 @@ pub(super) async fn archived_schema(url: &str, from: &Path) -> Result<i64> {
         let refused = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Failed>()).is_some();
         if refused { none_of_ours() } else { error }
     })?;
-    let newest = rows.iter().filter_map(|row| row.first()?.parse().ok()).max();
-    schema::check_known(newest.ok_or_else(none_of_ours)?)
+    let done = rows.iter().filter_map(|row| Some((row.first()?.parse().ok()?, row.get(1)?.as_str())));
+    schema::check_known(done)?.ok_or_else(none_of_ours)
 }
 
 /// Returns the tables of an archive.

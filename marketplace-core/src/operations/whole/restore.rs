@@ -58,7 +58,6 @@ pub struct RestoredWhole {
 pub async fn verify(from: &Path, progress: &(dyn Fn(FileProgress) + Send + Sync)) -> Result<Manifest> {
     let (manifest, folder) = (Manifest::read(from)?, from.to_owned());
     let engine = manifest.engine()?;
-    check_known(manifest.schema)?;
     if manifest.database.file != database_file(engine) || manifest.list.file != LIST {
         return Err(damaged("its manifest names other files than a backup has"));
     }
@@ -83,9 +82,15 @@ pub async fn verify(from: &Path, progress: &(dyn Fn(FileProgress) + Send + Sync)
         return Err(damaged("its keys are not those that its manifest names"));
     }
     verify_files(from, &manifest, progress).await?;
-    // Its hash only says that it is as it was written.
-    if engine == Engine::Sqlite && backup::check_file(&from.join(&manifest.database.file)).await? != manifest.schema {
-        return Err(damaged("its manifest names another schema than its database has"));
+    // Its hash only says that it is as it was written, and the manifest not which migrations were run that this program does not know.
+    let (database, newer) = (from.join(&manifest.database.file), check_known([(manifest.schema, "")]).err());
+    let schema = match (engine, &newer) {
+        (Engine::Sqlite, _) => backup::check_file(&database).await?,
+        (Engine::Postgres, Some(_)) => backup::check_archive(&database).await?,
+        (Engine::Postgres, None) => manifest.schema,
+    };
+    if schema != manifest.schema {
+        return Err(newer.unwrap_or_else(|| damaged("its manifest names another schema than its database has")));
     }
     Ok(manifest)
 }

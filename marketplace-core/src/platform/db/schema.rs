@@ -14,7 +14,7 @@ use sqlx::{Connection, migrate::Migrator};
 pub use super::applied::SchemaState;
 use super::{
     Conn, Db, DbError, Inner,
-    applied::{check, misfit, run_missing},
+    applied::{EXPANDS, check, misfit, run_missing},
     connections::{self, Connections},
     online,
 };
@@ -207,12 +207,20 @@ async fn migrate_sqlite(write: &Connections) -> Result<()> {
     outcome
 }
 
-/// Checks that a schema can be migrated by this program. Returns `unavailable` when it is from a newer program. Both
-/// engines use the same numbers.
-pub(crate) fn check_known(applied: i64) -> Result<i64> {
+/// Checks that this program can use a schema, by the numbers and descriptions of the migrations that were run: it migrates it, or all
+/// that it does not know only add something. Returns the newest number, and `unavailable` when the schema is from a newer program.
+/// Both engines use the same numbers.
+pub(crate) fn check_known<'a>(done: impl IntoIterator<Item = (i64, &'a str)>) -> Result<Option<i64>> {
     let newest = SQLITE.iter().map(|migration| migration.version).max().unwrap_or(0);
-    let state = SchemaState { applied, newest, missing: 0, is_expanded: false };
-    if applied > newest { Err(newer(state)) } else { Ok(applied) }
+    let (mut applied, mut is_known) = (None, true);
+    for (version, description) in done {
+        applied = applied.max(Some(version));
+        is_known &= version <= newest || description.starts_with(EXPANDS);
+    }
+    if is_known {
+        return Ok(applied);
+    }
+    Err(newer(SchemaState { applied: applied.unwrap_or(0), newest, missing: 0, is_expanded: false }))
 }
 
 /// Returns the sequences that PostgreSQL's migrations after `version` create implicitly.
@@ -269,7 +277,6 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::platform::db::applied::EXPANDS;
 
     #[test]
     fn what_was_run_must_be_what_this_program_has() {
