@@ -27,7 +27,7 @@ pub mod remote;
 pub mod report;
 pub mod tui;
 
-use std::{ffi::OsString, io::IsTerminal, process::ExitCode, time::Duration};
+use std::{ffi::OsString, io::IsTerminal, process::ExitCode, task::Poll, time::Duration};
 
 use clap::{CommandFactory, FromArgMatches};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
@@ -83,10 +83,15 @@ pub fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         // A file that grows beyond a limit of the system is an error like a full disk, and no signal that ends the program.
         let _too_large = outgrown();
-        let outcome = tokio::select! {
-            biased;
-            outcome = commands::run(cli.noun, &context) => outcome,
-            failure = context.interrupt.aborted() => Err(failure),
+        // Signals are heard from the beginning, also while a command that does not wait for anything works.
+        let mut aborted = std::pin::pin!(context.interrupt.aborted());
+        let outcome = match futures::poll!(&mut aborted) {
+            Poll::Ready(failure) => Err(failure),
+            Poll::Pending => tokio::select! {
+                biased;
+                outcome = commands::run(cli.noun, &context) => outcome,
+                failure = aborted => Err(failure),
+            },
         };
         context.close().await;
         outcome

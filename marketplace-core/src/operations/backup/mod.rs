@@ -13,7 +13,7 @@ pub use restored::Restored;
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -249,11 +249,11 @@ async fn prepare_sqlite(
     }
     let draft = Draft::beside(target)?;
     // The copy is checked again: the backup's disk may be failing.
-    fs::copy(from, &draft.0).map_err(|error| unusable(target, error))?;
-    check_file(&draft.0).await?;
+    fs::copy(from, draft.path()).map_err(|error| unusable(target, error))?;
+    check_file(draft.path()).await?;
     let replaced = last_row(target).await;
-    take_over(config, &SqliteUrl::of(&draft.0), name, replaced, actor).await?;
-    if with_suffix(&draft.0, "-wal").exists() {
+    take_over(config, &SqliteUrl::of(draft.path()), name, replaced, actor).await?;
+    if with_suffix(draft.path(), "-wal").exists() {
         return Err(Error::internal("the restored database was closed and left a write-ahead log"));
     }
     draft.sync()?;
@@ -437,23 +437,35 @@ fn unusable(path: &Path, error: io::Error) -> Error {
     Error::unavailable(format!("{} cannot be used: {error}", path.display()), error)
 }
 
-/// A file that is being written, and is deleted on drop unless it was finished.
+/// A file that is being written, and is deleted on drop unless it was finished. What a program left that was killed is deleted by the
+/// next one that writes beside the same path.
 #[derive(Debug)]
-pub(super) struct Draft(PathBuf);
+pub(super) struct Draft {
+    path: PathBuf,
+    /// Locked for as long as it is needed.
+    _lock: File,
+}
 
 impl Draft {
     /// Returns where the file is meanwhile.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Creates an empty file that only its owner can read, in the folder of `path`.
     pub fn beside(path: &Path) -> Result<Self> {
+        remove_left(path);
         let mut number = 0_u32;
         loop {
             let draft = with_suffix(path, &format!(".{}-{number}.tmp", std::process::id()));
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft) {
-                Ok(_) => return Ok(Self(draft)),
+                Ok(lock) => match lock.try_lock() {
+                    // Another program may have taken it for one that was left.
+                    Err(TryLockError::WouldBlock) => number += 1,
+                    Ok(()) if !draft.exists() => number += 1,
+                    // Without locks on the file system, it stays when this program is killed.
+                    Ok(()) | Err(TryLockError::Error(_)) => return Ok(Self { path: draft, _lock: lock }),
+                },
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(unusable(path, error)),
             }
@@ -461,21 +473,53 @@ impl Draft {
     }
 
     fn sync(&self) -> Result<u64> {
-        let file = File::open(&self.0).and_then(|file| file.sync_all().and_then(|()| file.metadata()));
-        file.map(|metadata| metadata.len()).map_err(|error| unusable(&self.0, error))
+        let file = File::open(&self.path).and_then(|file| file.sync_all().and_then(|()| file.metadata()));
+        file.map(|metadata| metadata.len()).map_err(|error| unusable(&self.path, error))
     }
 
     /// Gives the file its final name, replacing the file that has it.
     fn replace(self, path: &Path) -> Result<()> {
-        fs::rename(&self.0, path).and_then(|()| sync_folder(path)).map_err(|error| unusable(path, error))
+        fs::rename(&self.path, path).and_then(|()| sync_folder(path)).map_err(|error| unusable(path, error))
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
         // The file no longer exists under this name if it was renamed.
-        for end in ["", "-wal", "-shm"] {
-            let _ = fs::remove_file(with_suffix(&self.0, end));
+        for end in BESIDE {
+            let _ = fs::remove_file(with_suffix(&self.path, end));
+        }
+    }
+}
+
+/// What the names of a database's files end in, the file itself last.
+const BESIDE: [&str; 4] = ["-journal", "-wal", "-shm", ""];
+
+/// Deletes drafts beside `path` of programs that are gone: they are copies of everybody's data. What cannot be deleted stays.
+fn remove_left(path: &Path) {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (Some(name), Ok(entries)) = (path.file_name(), fs::read_dir(folder)) else { return };
+    for entry in entries.flatten() {
+        let found = entry.file_name();
+        let writer = found.to_str().zip(name.to_str()).and_then(|(found, name)| {
+            let inside = found.strip_prefix(name)?.strip_prefix('.')?.strip_suffix(".tmp")?;
+            let (writer, number) = inside.split_once('-')?;
+            number.parse::<u32>().ok()?;
+            writer.parse::<u32>().ok()
+        });
+        // A link or a pipe is nobody's draft, and is not opened.
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        let Some(writer) = writer.filter(|_| is_file) else { continue };
+        // Programs of releases before do not lock theirs. In a container, all may have the same number.
+        if writer != std::process::id() && Path::new(&format!("/proc/{writer}")).exists() {
+            continue;
+        }
+        let draft = folder.join(&found);
+        if File::open(&draft).is_ok_and(|file| file.try_lock().is_ok()) {
+            tracing::warn!(path = %draft.display(), "what a restore left that was killed is deleted");
+            for end in BESIDE {
+                let _ = fs::remove_file(with_suffix(&draft, end));
+            }
         }
     }
 }
