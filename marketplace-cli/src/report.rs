@@ -38,6 +38,7 @@ fn hint(error: &Error) -> String {
         return "name a file in a folder that is there and can be written, or `-` for stdout where that is taken"
             .into();
     }
+    let is_about = |what: &str| error.current().is_some_and(|current| current.get(what).is_some());
     match error.code() {
         ErrorCode::Invalid => "`--help` on the same command says what is allowed".into(),
         ErrorCode::Unauthenticated if outside_token().is_ok_and(|token| token.is_some()) => {
@@ -45,6 +46,9 @@ fn hint(error: &Error) -> String {
         }
         ErrorCode::Unauthenticated => "log in with: marketplace auth login".into(),
         ErrorCode::Forbidden => "`marketplace auth whoami` shows what you may do; ask an admin for more".into(),
+        ErrorCode::NotFound if is_about("backup") => {
+            "name the file, folder or bucket that `marketplace db backup` wrote".into()
+        }
         ErrorCode::NotFound => "check the id; the `list` command of the same noun finds it".into(),
         ErrorCode::Conflict => match error.current() {
             Some(current) if current.get("exists").is_some() => {
@@ -61,6 +65,9 @@ fn hint(error: &Error) -> String {
         ErrorCode::RateLimited | ErrorCode::Busy => wait(),
         ErrorCode::TooLarge => "send a smaller one".into(),
         ErrorCode::UnsupportedMedia => "send JPEG, PNG, WebP or (documents only) PDF".into(),
+        ErrorCode::Unavailable if is_about("place") => {
+            "see that the folder or bucket is there, that its disk is mounted, and that this user may use it".into()
+        }
         ErrorCode::Unavailable => match error.internal_text() {
             Some(cause) => format!("{}; `marketplace doctor` checks the connection", safe::line(&cause)),
             None => "`marketplace doctor` checks the connection".into(),
@@ -131,6 +138,18 @@ fn request_id(failure: &Failure) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hints_fit_what_they_are_about() {
+        let about = |what: &str| Some(serde_json::json!({ what: "/backup/market" }));
+        let hint = |error: Error| next_step(&Failure::Core(error)).unwrap();
+        let missing = || Error::not_found("backup x.dump");
+        assert!(hint(missing()).contains("check the id"));
+        assert!(hint(missing().with_current(about("backup"))).contains("`marketplace db backup` wrote"));
+        let unusable = || Error::unavailable("/backup/market cannot be used", "full");
+        assert!(hint(unusable()).contains("doctor"));
+        assert!(hint(unusable().with_current(about("place"))).contains("mounted"));
+    }
 
     #[test]
     fn one_error_line_then_one_hint_line() {

@@ -141,7 +141,8 @@ enum Target {
 /// Those of [`restore`].
 pub(super) async fn prepare(config: &Config, from: &Path, name: &str, force: bool, actor: &Actor) -> Result<Prepared> {
     if !from.try_exists().map_err(|error| unusable(from, error))? {
-        return Err(Error::not_found(format_args!("backup {}", from.display())));
+        let current = serde_json::json!({ "backup": from.display().to_string() });
+        return Err(Error::not_found(format_args!("backup {}", from.display())).with_current(Some(current)));
     }
     let url = config.database_url();
     let (schema, to) = match SqliteUrl::parse(url.expose())? {

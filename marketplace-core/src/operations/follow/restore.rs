@@ -162,7 +162,9 @@ pub(super) async fn whole_at(store: &Store, base: &str) -> Result<Option<Timesta
 }
 
 fn nothing(store: &Store) -> Error {
-    Error::not_found(format_args!("continuous backup at {}: no whole base is there", store.name()))
+    let name = store.name();
+    Error::not_found(format_args!("continuous backup at {name}: no whole base is there"))
+        .with_current(Some(serde_json::json!({ "backup": name })))
 }
 
 /// A whole base, and what follows it.

@@ -140,7 +140,8 @@ impl Store {
     pub fn open(location: &Location) -> Result<Self> {
         match location {
             Location::Folder(path) if path.is_dir() => Ok(Self::Folder(Folder::at(path, None)?)),
-            Location::Folder(path) => Err(Error::not_found(format_args!("folder {}", path.display()))),
+            Location::Folder(path) => Err(Error::not_found(format_args!("folder {}", path.display()))
+                .with_current(Some(serde_json::json!({ "backup": path.display().to_string() })))),
             Location::Bucket(url) => {
                 // No marketplace need be open here.
                 tls::install_provider();
@@ -299,7 +300,7 @@ impl Folder {
             return Ok(());
         }
         let text = format!("{} is not the folder that was opened: is it mounted?", self.path.display());
-        Err(Error::unavailable(text, "another folder"))
+        Err(at(&self.path.display(), Error::unavailable(text, "another folder")))
     }
 
     /// Removes what a program left that was killed.
@@ -372,7 +373,7 @@ impl Bucket {
         }
         let text = last.to_string();
         let first = text.lines().next().unwrap_or_default().to_owned();
-        Error::unavailable(format!("{} cannot be used: {first}", self.url), error.to_string())
+        at(&self.url, Error::unavailable(format!("{} cannot be used: {first}", self.url), error.to_string()))
     }
 }
 
@@ -391,7 +392,12 @@ fn found<T>(read: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 fn unusable(path: &FilePath, error: io::Error) -> Error {
-    Error::unavailable(format!("{} cannot be used: {error}", path.display()), error)
+    at(&path.display(), Error::unavailable(format!("{} cannot be used: {error}", path.display()), error))
+}
+
+/// Returns an error that says that it is about a place for backups.
+fn at(place: &dyn std::fmt::Display, error: Error) -> Error {
+    error.with_current(Some(serde_json::json!({ "place": place.to_string() })))
 }
 
 #[cfg(test)]
