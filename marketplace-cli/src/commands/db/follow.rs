@@ -47,12 +47,13 @@ impl Row for Restorable {
         Column::new("TO", "to", Kind::Id),
         Column::new("SEGMENTS", "segments", Kind::Number),
         Column::optional("BASE", "base", Kind::Text),
+        Column::new("DAMAGE", "damage", Kind::Wrapped),
     ];
     fn id() -> String {
         "base".into()
     }
     fn fields() -> Vec<String> {
-        ["base", "from", "to", "segments"].map(String::from).to_vec()
+        ["base", "from", "to", "segments", "damage"].map(String::from).to_vec()
     }
 }
 

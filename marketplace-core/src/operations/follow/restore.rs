@@ -37,12 +37,14 @@ const AHEAD: usize = 8;
 pub struct Restorable {
     /// Name of the base.
     pub base: String,
-    /// The first time to which it can be restored.
-    pub from: Timestamp,
-    /// The time of the last change.
-    pub to: Timestamp,
+    /// The first time to which it can be restored; nothing when it cannot.
+    pub from: Option<Timestamp>,
+    /// The time of the last change to which it can be.
+    pub to: Option<Timestamp>,
     /// Number of segments.
     pub segments: u64,
+    /// What is damaged or missing, as far as that can be seen without reading all of it.
+    pub damage: Option<String>,
 }
 
 /// Result of a restore.
@@ -68,19 +70,31 @@ pub struct RestoreProgress {
     pub total: u64,
 }
 
-/// Returns what can be restored from a place: a folder, `file://<folder>` or `s3://<bucket>/<prefix>`; oldest first.
+/// Returns what can be restored from a place (a folder, `file://<folder>` or `s3://<bucket>/<prefix>`), oldest first, and what is
+/// damaged there.
 ///
 /// # Errors
-/// `not_found` when nothing is there; `invalid`, naming it, for a damaged segment; `unavailable` when it cannot be read.
+/// `not_found` when nothing is there; `invalid`, naming a damaged segment, when nothing else is; `unavailable` when it cannot be read.
 pub async fn list(place: &str) -> Result<Vec<Restorable>> {
     let store = Store::open(&Location::parse("/from", place)?)?;
-    let mut found = Vec::new();
+    let (mut found, mut damage) = (Vec::new(), None);
     for base in store.bases().await? {
-        if let Some(chain) = Chain::find(&store, base).await? {
-            found.push(chain.restorable());
+        match Chain::find(&store, base.clone()).await {
+            Ok(None) => {}
+            Ok(Some(chain)) => found.push(chain.restorable(&store)),
+            Err(error) if error.code() == ErrorCode::Invalid => {
+                let segments = store.numbers(&base).await?.len() as u64;
+                found.push(Restorable { base, from: None, to: None, segments, damage: Some(error.to_string()) });
+                damage.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
         }
     }
-    if found.is_empty() { Err(nothing(&store)) } else { Ok(found) }
+    if found.iter().any(|found| found.from.is_some()) {
+        Ok(found)
+    } else {
+        Err(damage.unwrap_or_else(|| nothing(&store)))
+    }
 }
 
 /// Puts the configured database back as it was at a time, or as it was last; the rest is as in [`backup::restore`].
@@ -142,9 +156,11 @@ async fn choose(store: &Store, at: Option<Timestamp>) -> Result<Chain> {
         Some(_) => list(&store.name()).await?,
         None => Vec::new(),
     };
-    match (at, found.first(), found.last()) {
+    let first = found.iter().find_map(|found| found.from);
+    let last = found.iter().rev().find_map(|found| found.to);
+    match (at, first, last) {
         (Some(at), Some(first), Some(last)) => {
-            let text = format!("{at} is before the first base: it can be restored from {} to {}", first.from, last.to);
+            let text = format!("{at} is before the first base: it can be restored from {first} to {last}");
             Err(Error::invalid("/at", text))
         }
         _ => Err(nothing(store)),
@@ -174,6 +190,8 @@ struct Chain {
     numbers: Vec<u64>,
     from: Timestamp,
     to: Timestamp,
+    /// Number of the first segment that is missing, with others after it.
+    gap: Option<u64>,
 }
 
 impl Chain {
@@ -211,7 +229,11 @@ impl Chain {
             let is_lost = low < numbers.len() && head(low).await?.kind == Kind::Changes;
             return if is_lost { Err(missing(store, &base, whole.number + 1, None)) } else { Ok(None) };
         }
-        let (mut at, mut to) = (numbers.len() - 1, whole.at);
+        let gap = numbers.iter().zip(0_u64..).position(|(found, expected)| *found != expected);
+        if let Some(gap) = gap.filter(|gap| *gap <= last_of_base) {
+            return Err(missing(store, &base, gap as u64, None));
+        }
+        let (mut at, mut to) = (gap.unwrap_or(numbers.len()) - 1, whole.at);
         while at > last_of_base {
             if let Some(found) = lenient(at).await?.filter(|found| found.is_whole && found.kind == Kind::Changes) {
                 to = found.at;
@@ -219,11 +241,17 @@ impl Chain {
             }
             at -= 1;
         }
-        Ok(Some(Self { base, from: whole.at, to, numbers }))
+        Ok(Some(Self { base, from: whole.at, to, numbers, gap: gap.map(|gap| gap as u64) }))
     }
 
-    fn restorable(&self) -> Restorable {
-        Restorable { base: self.base.clone(), from: self.from, to: self.to, segments: self.numbers.len() as u64 }
+    fn restorable(&self, store: &Store) -> Restorable {
+        Restorable {
+            base: self.base.clone(),
+            from: Some(self.from),
+            to: Some(self.to),
+            segments: self.numbers.len() as u64,
+            damage: self.gap.map(|gap| missing(store, &self.base, gap, Some(self.to)).to_string()),
+        }
     }
 
     /// Builds the database in an empty file.

@@ -121,6 +121,9 @@ impl Store {
                 return Err(Error::conflict(text, serde_json::json!({ "exists": name })));
             }
         }
+        if fs::metadata(path.join(LOCK)).is_ok_and(|found| !found.is_file()) {
+            return Err(unusable(&path.join(LOCK), io::Error::other("it is no file")));
+        }
         let lock = options.write(true).create(true).truncate(false).mode(0o600).open(path.join(LOCK));
         let lock = lock.map_err(|error| unusable(path, error))?;
         match lock.try_lock() {
@@ -191,7 +194,7 @@ impl Store {
         match self {
             Self::Folder(folder) => {
                 let path = folder.path.join(base).join(segment_name(number));
-                let read = move || found(fs::read(&path).map(Bytes::from)).map_err(|error| unusable(&path, error));
+                let read = move || found(read_file(&path, u64::MAX)).map_err(|error| unusable(&path, error));
                 tokio::task::spawn_blocking(read).await.map_err(Error::internal)?
             }
             Self::Bucket(bucket) => {
@@ -207,12 +210,7 @@ impl Store {
         match self {
             Self::Folder(folder) => {
                 let path = folder.path.join(base).join(segment_name(number));
-                let read = || {
-                    let mut head = Vec::new();
-                    io::Read::read_to_end(&mut io::Read::take(File::open(&path)?, HEAD as u64), &mut head)?;
-                    Ok(Bytes::from(head))
-                };
-                found(read()).map_err(|error| unusable(&path, error))
+                found(read_file(&path, HEAD as u64)).map_err(|error| unusable(&path, error))
             }
             Self::Bucket(bucket) => {
                 let path = bucket.path(base, Some(number));
@@ -328,6 +326,15 @@ fn names(path: &FilePath) -> Result<Vec<String>> {
         entries.collect::<io::Result<Vec<_>>>()
     };
     Ok(found(read()).map_err(|error| unusable(path, error))?.unwrap_or_default())
+}
+
+/// Reads the beginning of a file. Whatever else has its name has nothing in it: a pipe would be waited for.
+fn read_file(path: &FilePath, most: u64) -> io::Result<Bytes> {
+    let mut bytes = Vec::new();
+    if fs::metadata(path)?.is_file() {
+        io::Read::read_to_end(&mut io::Read::take(File::open(path)?, most), &mut bytes)?;
+    }
+    Ok(bytes.into())
 }
 
 /// Writes a file that has its name only once it is whole. Returns `false` when there is one already.
