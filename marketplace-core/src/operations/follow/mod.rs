@@ -35,7 +35,7 @@ use self::{
     pages::{Pages, Slot},
     segment::{Head, Kind, Sum, first_sum, most_pages},
     source::{Compared, Cut, Known, Seen, Source},
-    store::{Store, base_name, begun_at},
+    store::{Begun, Store, base_name, begun},
 };
 use crate::{
     actor::Actor,
@@ -61,6 +61,8 @@ const LIVELY: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of segments up to which no new base is made because of them: a small database changes as a whole.
 const WORTH_A_BASE: u64 = 64 * 1024 * 1024;
+/// How far a clock may be set back for times to stand still until it has caught up.
+const STEADY: Duration = Duration::from_secs(5);
 /// How late a look may be for what it finds to count as of the second that it was due.
 const PUNCTUAL: Duration = Duration::from_millis(500);
 /// How long a request to the store is awaited after it was told to end.
@@ -176,6 +178,7 @@ pub async fn follow(
         store,
         path,
         options,
+        clock: &SystemClock,
         stop,
         tell,
         stopping: Arc::default(),
@@ -185,6 +188,7 @@ pub async fn follow(
         last: Timestamp::EPOCH,
         stirred: Timestamp::EPOCH,
         waits: None,
+        turned: None,
     };
     match follower.run().await {
         Ended::Failed(error) => Err(error),
@@ -260,6 +264,7 @@ struct Follower<'a> {
     store: Store,
     path: PathBuf,
     options: FollowOptions,
+    clock: &'a dyn Clock,
     stop: &'a (dyn Fn() -> bool + Send + Sync),
     tell: &'a (dyn Fn(Told<'_>) + Send + Sync),
     /// For what runs on other threads.
@@ -274,6 +279,8 @@ struct Follower<'a> {
     stirred: Timestamp,
     /// Why it waits.
     waits: Option<String>,
+    /// That the clock was set back, until it is said.
+    turned: Option<String>,
 }
 
 /// What a turn ended with.
@@ -283,6 +290,8 @@ enum Turn {
     Done,
     /// Another database is there.
     Replaced,
+    /// The clock was set back by far.
+    Turned,
 }
 
 impl Follower<'_> {
@@ -291,14 +300,20 @@ impl Follower<'_> {
             if let Err(ended) = self.make_base().await {
                 return ended;
             }
-            let detail = self.tidy().await.err().map(|error| format!("older bases cannot be removed: {error}"));
-            self.event(FollowState::Base, detail);
+            let untidy = self.tidy().await.err().map(|error| format!("older bases cannot be removed: {error}"));
+            let details: Vec<String> = self.turned.take().into_iter().chain(untidy).collect();
+            self.event(FollowState::Base, (!details.is_empty()).then(|| details.join("; ")));
             loop {
                 match self.turn().await {
                     Ok(Turn::Done) if self.needs_base() => break,
                     Ok(Turn::Done) => {}
                     Ok(Turn::Replaced) => {
                         (self.source, self.chain) = (None, None);
+                        break;
+                    }
+                    // Nothing that has a wrong time is added to.
+                    Ok(Turn::Turned) => {
+                        self.chain = None;
                         break;
                     }
                     Err(ended) => return ended,
@@ -309,13 +324,18 @@ impl Follower<'_> {
 
     /// Returns the time, which never goes back.
     fn now(&mut self) -> Timestamp {
-        self.last = self.last.max(SystemClock.now());
+        self.last = self.last.max(self.clock.now());
         self.last
+    }
+
+    /// Returns whether the clock is so far behind a time that was given to something that it was set back.
+    fn is_behind(&self, time: Timestamp) -> bool {
+        time.since(self.clock.now()) > STEADY
     }
 
     fn told(&self, state: FollowState, detail: Option<String>) -> FollowEvent {
         let Shown { base, restorable, segments, bytes } = self.shown.clone();
-        FollowEvent { at: SystemClock.now(), state, base, restorable, segments, bytes, detail }
+        FollowEvent { at: self.clock.now(), state, base, restorable, segments, bytes, detail }
     }
 
     fn event(&self, state: FollowState, detail: Option<String>) {
@@ -334,8 +354,7 @@ impl Follower<'_> {
 
     fn needs_base(&self) -> bool {
         let Some(chain) = &self.chain else { return true };
-        let is_old =
-            begun_at(&chain.base).is_none_or(|begun| SystemClock.now().since(begun) >= self.options.base_every);
+        let is_old = begun(&chain.base).is_none_or(|begun| self.clock.now().since(begun.at) >= self.options.base_every);
         is_old || chain.bytes > chain.base_bytes.max(WORTH_A_BASE)
     }
 
@@ -423,13 +442,13 @@ impl Follower<'_> {
 
     /// Waits for the next second, or until much was written. Returns the time of what is read now.
     async fn await_turn(&mut self) -> Result<Timestamp, Ended> {
-        let begun = SystemClock.now();
+        let begun = self.clock.now();
         let due = Timestamp::from_unix_seconds(begun.unix_seconds() + 1);
         let mut stirred = self.stirred;
         loop {
             self.stirred = stirred;
             self.heed()?;
-            let now = SystemClock.now();
+            let now = self.clock.now();
             // Or the clock was set back.
             if now >= due || now < begun {
                 return Ok(self.label());
@@ -459,6 +478,9 @@ impl Follower<'_> {
             Ok(at) => (at, None),
             Err(ended) => (self.now(), Some(ended)),
         };
+        if self.is_behind(self.last) {
+            return end.map_or(Ok(Turn::Turned), Err);
+        }
         let turn = self.follow_on(at).await;
         (self.tell)(Told::Status(&self.told(FollowState::Well, None)));
         match end {
@@ -498,10 +520,8 @@ impl Follower<'_> {
     /// Creates a base. The chain before it, if there is one, is added to meanwhile.
     async fn make_base(&mut self) -> Result<(), Ended> {
         loop {
-            let newest = if self.chain.is_some() { None } else { self.patiently(end_last).await? };
-            let after = newest.map_or(Timestamp::EPOCH, |newest| newest + Duration::from_micros(1));
-            self.last = self.now().max(after);
-            let mut next = Chain::new(base_name(self.last), self.last);
+            let begun = self.begin().await?;
+            let mut next = Chain::new(base_name(begun), begun.at);
             if self.copy(&mut next).await? == Turn::Done {
                 next.page_size = self.source.as_ref().map_or(0, Source::page_size);
                 match self.read(&mut next.known, Source::compare).await? {
@@ -525,6 +545,31 @@ impl Follower<'_> {
         }
     }
 
+    /// Returns when the next base is begun, after all that are there. When the clock was set back by far, it has the time as it is
+    /// now all the same, and none that was stored by the wrong one is added to.
+    async fn begin(&mut self) -> Result<Begun, Ended> {
+        let newest = match &self.chain {
+            Some(chain) => begun(&chain.base),
+            None => self.patiently(end_last).await?,
+        };
+        let after = newest.map_or(Timestamp::EPOCH, |newest| newest.at + Duration::from_micros(1));
+        let last = self.last.max(after);
+        let mut turned = newest.map_or(0, |newest| newest.turned);
+        if self.is_behind(last) {
+            self.last = self.clock.now();
+            (self.chain, self.stirred) = (None, self.last);
+            turned += u32::from(after > self.last);
+            self.turned = Some(format!(
+                "the clock was set back: something was stored with the time {last}, and now it is {}; this base, and what follows it, \
+                 has the time as it is now",
+                self.last
+            ));
+        } else {
+            self.last = self.now().max(after);
+        }
+        Ok(Begun { turned, at: self.last })
+    }
+
     /// Copies the file as it is, while others write to it.
     async fn copy(&mut self, next: &mut Chain) -> Result<Turn, Ended> {
         let (begun, mut first) = (self.last, 1);
@@ -541,7 +586,7 @@ impl Follower<'_> {
             first = first.saturating_add(count);
             self.heed()?;
             let is_due = self.chain.as_ref().is_some_and(|chain| {
-                let now = SystemClock.now();
+                let now = self.clock.now();
                 now.unix_seconds() > chain.since.unix_seconds()
             });
             if is_due {
@@ -617,11 +662,11 @@ impl Follower<'_> {
     /// long as is kept.
     async fn tidy(&self) -> Result<()> {
         let Some(current) = self.shown.base.as_deref() else { return Ok(()) };
-        let now = SystemClock.now();
+        let now = self.clock.now();
         let mut is_needed = true;
         for base in self.store.bases().await?.iter().rev() {
             let from = match base.as_str() {
-                base if base > current => continue,
+                base if begun(base) > begun(current) => continue,
                 base if base == current => self.shown.restorable,
                 base => restore::whole_at(&self.store, base).await?,
             };
@@ -648,10 +693,10 @@ async fn stopped(stop: &(dyn Fn() -> bool + Send + Sync)) {
 }
 
 /// Ends the chain of a follower before this one, which is told so if it is still there. Returns when the newest base was begun.
-async fn end_last(store: &Store) -> Result<Option<Timestamp>> {
+async fn end_last(store: &Store) -> Result<Option<Begun>> {
     let bases = store.bases().await?;
     let Some(base) = bases.last() else { return Ok(None) };
-    let begun = begun_at(base);
+    let begun = begun(base);
     // Who writes into a folder has locked it.
     if !store.is_shared() {
         return Ok(begun);

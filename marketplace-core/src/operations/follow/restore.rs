@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     segment::{self, Head, Kind, Sum, first_sum},
-    store::{Store, begun_at},
+    store::{Store, begun},
 };
 use crate::{
     actor::Actor,
@@ -138,10 +138,10 @@ pub async fn restore(
 }
 
 /// Finds the last base that was whole at a time, or the last one.
-async fn choose(store: &Store, at: Option<Timestamp>) -> Result<Chain> {
+pub(super) async fn choose(store: &Store, at: Option<Timestamp>) -> Result<Chain> {
     let mut first = None;
     for base in store.bases().await?.into_iter().rev() {
-        if at.is_some_and(|at| begun_at(&base).is_none_or(|begun| begun > at)) {
+        if at.is_some_and(|at| begun(&base).is_none_or(|begun| begun.at > at)) {
             first = Some(base);
             continue;
         }
@@ -172,7 +172,7 @@ async fn choose(store: &Store, at: Option<Timestamp>) -> Result<Chain> {
 pub(super) async fn whole_at(store: &Store, base: &str) -> Result<Option<Timestamp>> {
     match Chain::find(store, base.to_owned()).await {
         Ok(chain) => Ok(chain.map(|chain| chain.from)),
-        Err(error) if error.code() == ErrorCode::Invalid => Ok(begun_at(base)),
+        Err(error) if error.code() == ErrorCode::Invalid => Ok(begun(base).map(|begun| begun.at)),
         Err(error) => Err(error),
     }
 }
@@ -185,7 +185,7 @@ fn nothing(store: &Store) -> Error {
 
 /// A whole base, and what follows it.
 #[derive(Debug)]
-struct Chain {
+pub(super) struct Chain {
     base: String,
     numbers: Vec<u64>,
     from: Timestamp,
@@ -255,7 +255,7 @@ impl Chain {
     }
 
     /// Builds the database in an empty file.
-    async fn build(
+    pub(super) async fn build(
         &self,
         store: &Store,
         at: Option<Timestamp>,
@@ -292,7 +292,7 @@ impl Chain {
 
 /// What was built.
 #[derive(Debug, Clone, Copy)]
-struct Built {
+pub(super) struct Built {
     at: Timestamp,
     unknown: Option<(Timestamp, Timestamp)>,
 }

@@ -5,6 +5,7 @@
 //! 20261128T100000.000000Z/000000001.seg
 //! ```
 //!
+//! When the clock of a follower was set back, names would sort wrongly: those of its next bases end in `-1`, and after another time in `-2`.
 //! A base that is being removed loses its first segment first: what is left is no base any more. Segments are created and
 //! never replaced, so that of two who write to one place, one learns of the other.
 
@@ -45,14 +46,33 @@ const SUFFIX: &str = ".seg";
 /// What ends the name of a file that is being written.
 const DRAFT: &str = ".tmp";
 
-/// Returns the name of a base that was begun at a time. Names sort as the times do.
-pub(super) fn base_name(at: Timestamp) -> String {
-    at.to_string().replace(['-', ':'], "")
+/// When a base was begun. The order is that in which bases were begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Begun {
+    /// How often the clock was set back before.
+    pub turned: u32,
+    /// By the clock.
+    pub at: Timestamp,
+}
+
+/// Returns the name of a base.
+pub(super) fn base_name(begun: Begun) -> String {
+    let at = begun.at.to_string().replace(['-', ':'], "");
+    match begun.turned {
+        0 => at,
+        turned => format!("{at}-{turned}"),
+    }
 }
 
 /// Returns when a base was begun; `None` when the name is not one of a base.
-pub(super) fn begun_at(name: &str) -> Option<Timestamp> {
-    // 20261128T100000.000000Z
+pub(super) fn begun(name: &str) -> Option<Begun> {
+    // 20261128T100000.000000Z, 20261128T100000.000000Z-1
+    let (time, turned) = name.split_once('-').unwrap_or((name, "0"));
+    let begun = Begun { turned: turned.parse().ok()?, at: time_of(time)? };
+    (base_name(begun) == name).then_some(begun)
+}
+
+fn time_of(name: &str) -> Option<Timestamp> {
     let (date, time) = name.split_once('T')?;
     let piece = |text: &str, from: usize, to: usize| text.get(from..to).map(str::to_owned);
     let text = format!(
@@ -64,8 +84,7 @@ pub(super) fn begun_at(name: &str) -> Option<Timestamp> {
         piece(time, 2, 4)?,
         time.get(4..)?
     );
-    let at: Timestamp = text.parse().ok()?;
-    (base_name(at) == name).then_some(at)
+    text.parse().ok()
 }
 
 fn segment_name(number: u64) -> String {
@@ -112,7 +131,7 @@ impl Store {
             let entry = entry.map_err(|error| unusable(path, error))?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            let is_ours = name == LOCK || begun_at(name.strip_suffix(REMOVED).unwrap_or(&name)).is_some();
+            let is_ours = name == LOCK || begun(name.strip_suffix(REMOVED).unwrap_or(&name)).is_some();
             if !is_ours && name != "lost+found" {
                 let text = format!(
                     "{} has other things in it, such as {name}; name a new folder, or an empty one",
@@ -169,8 +188,8 @@ impl Store {
                 found.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect()
             }
         };
-        names.retain(|name| begun_at(name).is_some());
-        names.sort();
+        names.retain(|name| begun(name).is_some());
+        names.sort_by_key(|name| begun(name));
         Ok(names)
     }
 
@@ -307,7 +326,7 @@ impl Folder {
             let path = self.path.join(&name);
             if name.ends_with(REMOVED) {
                 fs::remove_dir_all(&path).map_err(|error| unusable(&path, error))?;
-            } else if begun_at(&name).is_some() {
+            } else if begun(&name).is_some() {
                 let drafts = names(&path)?.into_iter().filter(|name| name.ends_with(DRAFT));
                 for draft in drafts {
                     let draft = path.join(draft);
@@ -416,11 +435,23 @@ mod tests {
     #[test]
     fn names_are_those_of_times_and_numbers() {
         let at: Timestamp = "2026-11-28T10:00:00.25Z".parse().unwrap();
-        assert_eq!((base_name(at).as_str(), begun_at(&base_name(at))), ("20261128T100000.250000Z", Some(at)));
-        for odd in
-            ["", "20261128T100000Z", "20261328T100000.250000Z", "2026112T8100000.250000Z", "öö", "T", "é0261128T10"]
-        {
-            assert_eq!(begun_at(odd), None, "{odd}");
+        for (turned, name) in [(0, "20261128T100000.250000Z"), (12, "20261128T100000.250000Z-12")] {
+            let is = Begun { turned, at };
+            assert_eq!((base_name(is).as_str(), begun(name)), (name, Some(is)));
+        }
+        for odd in [
+            "",
+            "20261128T100000Z",
+            "20261328T100000.250000Z",
+            "2026112T8100000.250000Z",
+            "20261128T100000.250000Z-0",
+            "20261128T100000.250000Z-01",
+            "20261128T100000.250000Z-",
+            "öö",
+            "T",
+            "é0261128T10",
+        ] {
+            assert_eq!(begun(odd), None, "{odd}");
         }
         assert_eq!((segment_name(7), number_of("000000007.seg")), ("000000007.seg".to_owned(), Some(7)));
         assert_eq!((number_of("7.seg"), number_of("000000007.seg.1-0.tmp")), (None, None));
@@ -432,7 +463,7 @@ mod tests {
         let place = Location::Folder(folder.path().join("new"));
         let store = Store::create(&place).unwrap();
         assert_eq!(Store::create(&place).err().unwrap().code(), ErrorCode::Conflict);
-        let base = base_name(Timestamp::EPOCH);
+        let base = base_name(Begun { turned: 0, at: Timestamp::EPOCH });
         store.write(&base, 0, "one".into()).await.unwrap();
         store.write(&base, 0, "one".into()).await.unwrap();
         assert_eq!(store.write(&base, 0, "other".into()).await.unwrap_err().code(), ErrorCode::Conflict);

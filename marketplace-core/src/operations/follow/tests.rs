@@ -4,15 +4,26 @@ use std::{
     fs::{self, File, OpenOptions},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::{
+    FollowEvent, FollowOptions, FollowState, Follower, Shown, Told,
     pages::Pages,
+    restore::{choose, list},
     source::{Compared, Cut, Known, Seen, Source},
+    store::Store,
+};
+use crate::{
+    base::time::{Clock, SystemClock, Timestamp},
+    platform::files::Location,
 };
 
 /// All rows of a database.
@@ -446,4 +457,160 @@ async fn another_file_in_its_place_is_another_database() {
     assert!(Source::open(&copy.path()).is_err());
     fs::write(copy.path(), "text").unwrap();
     assert!(Source::open(&copy.path()).is_err());
+}
+
+/// SQLite keeps the log beside the file to which a link leads.
+#[tokio::test]
+async fn a_link_to_a_database_is_followed_as_the_database() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("far")).unwrap();
+    std::os::unix::fs::symlink("far/db", folder.path().join("link")).unwrap();
+    let mut conn = open(&folder.path().join("far/db")).await;
+    run(&mut conn, "CREATE TABLE a (id INTEGER PRIMARY KEY, body BLOB NOT NULL)").await;
+    let mut copy = Copy::of(&folder.path().join("link"), folder);
+    copy.look();
+    let compared = copy.compared;
+    for _ in 0..3 {
+        run(&mut conn, "INSERT INTO a (body) VALUES (randomblob(500))").await;
+        assert!(copy.source.is_stirred());
+        assert!(copy.look() > 0);
+        assert!(copy.rows().await == rows(&mut conn).await);
+    }
+    assert_eq!(copy.compared, compared);
+    // It leads elsewhere now.
+    let root = copy.folder.path().to_owned();
+    fs::copy(root.join("far/db"), root.join("far/other")).unwrap();
+    std::os::unix::fs::symlink("far/other", root.join("new")).unwrap();
+    fs::rename(root.join("new"), root.join("link")).unwrap();
+    assert!(matches!(copy.source.look(&mut copy.known).unwrap(), Seen::Replaced));
+}
+
+/// The system's clock, and so many seconds more.
+#[derive(Debug, Default)]
+struct Ahead(AtomicU64);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + Duration::from_secs(self.0.load(Ordering::SeqCst))
+    }
+}
+
+async fn follow_with(clock: &Ahead, place: &Path, path: &Path, script: impl AsyncFnOnce(&Mutex<Vec<FollowEvent>>)) {
+    let (events, stop) = (Mutex::new(Vec::new()), AtomicBool::new(false));
+    let tell = |told: Told<'_>| {
+        if let Told::Event(event) = told {
+            events.lock().unwrap().push(event.clone());
+        }
+    };
+    let is_over = || stop.load(Ordering::SeqCst);
+    let mut follower = Follower {
+        store: Store::create(&Location::Folder(place.to_owned())).unwrap(),
+        path: path.to_owned(),
+        options: FollowOptions::default(),
+        clock,
+        stop: &is_over,
+        tell: &tell,
+        stopping: std::sync::Arc::default(),
+        source: None,
+        chain: None,
+        shown: Shown::default(),
+        last: Timestamp::EPOCH,
+        stirred: Timestamp::EPOCH,
+        waits: None,
+        turned: None,
+    };
+    let scripted = async {
+        script(&events).await;
+        stop.store(true, Ordering::SeqCst);
+    };
+    tokio::join!(follower.run(), scripted);
+}
+
+async fn bases(events: &Mutex<Vec<FollowEvent>>, count: usize) -> FollowEvent {
+    let begun = Instant::now();
+    loop {
+        let bases = events.lock().unwrap().iter().filter(|event| event.state == FollowState::Base).count();
+        if bases == count {
+            return events.lock().unwrap().last().unwrap().clone();
+        }
+        assert!(bases < count && begun.elapsed() < Duration::from_secs(20), "{:?}", events.lock().unwrap());
+        pause(50).await;
+    }
+}
+
+async fn pause(millis: u64) {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}
+
+/// Builds the database as it was at a time. Returns the rows of its table.
+async fn restored(place: &Path, at: Option<Timestamp>) -> Vec<String> {
+    let store = Store::open(&Location::Folder(place.to_owned())).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    choose(&store, at).await.unwrap().build(&store, at, file.path(), &|_| ()).await.unwrap();
+    let mut conn =
+        SqliteConnectOptions::new().filename(file.path()).immutable(true).read_only(true).connect().await.unwrap();
+    let found = sqlx::query_scalar("SELECT body FROM a ORDER BY id").fetch_all(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    found
+}
+
+/// While it runs, and when it is started again.
+#[tokio::test]
+async fn a_clock_that_was_ahead_costs_no_second_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (place, path) = (folder.path().join("followed"), folder.path().join("db"));
+    let mut conn = open(&path).await;
+    run(&mut conn, "CREATE TABLE a (id INTEGER PRIMARY KEY, body TEXT NOT NULL)").await;
+    let clock = Ahead::default();
+    let mut times = Vec::new();
+    let second = async |conn: &mut SqliteConnection, text: &str| {
+        run(conn, &format!("INSERT INTO a (body) VALUES ('{text}')")).await;
+        pause(2_000).await;
+        SystemClock.now()
+    };
+    follow_with(&clock, &place, &path, async |events| {
+        bases(events, 1).await;
+        times.push(second(&mut conn, "one").await);
+        clock.0.store(80_000, Ordering::SeqCst);
+        second(&mut conn, "two").await;
+        clock.0.store(0, Ordering::SeqCst);
+        let said = bases(events, 2).await;
+        assert!(said.detail.is_some_and(|detail| detail.contains("the clock was set back")));
+        assert!(said.restorable.unwrap() <= SystemClock.now());
+        times.push(second(&mut conn, "three").await);
+        times.push(second(&mut conn, "four").await);
+        // Not again, nor for a moment.
+        clock.0.store(2, Ordering::SeqCst);
+        second(&mut conn, "five").await;
+        clock.0.store(0, Ordering::SeqCst);
+        second(&mut conn, "six").await;
+        pause(2_000).await;
+        bases(events, 2).await;
+    })
+    .await;
+    // A base that is begun while it is ahead.
+    clock.0.store(80_000, Ordering::SeqCst);
+    follow_with(&clock, &place, &path, async |events| {
+        bases(events, 1).await;
+        second(&mut conn, "seven").await;
+        clock.0.store(0, Ordering::SeqCst);
+        let said = bases(events, 2).await;
+        assert!(said.base.is_some_and(|base| base.ends_with("Z-1")));
+        times.push(second(&mut conn, "eight").await);
+    })
+    .await;
+    follow_with(&clock, &place, &path, async |events| {
+        let said = bases(events, 1).await;
+        assert!(said.base.is_some_and(|base| base.ends_with("Z-1")) && said.detail.is_none());
+        times.push(second(&mut conn, "nine").await);
+        second(&mut conn, "ten").await;
+    })
+    .await;
+    let all = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+    for (at, count) in times.iter().zip([1, 3, 4, 8, 9]) {
+        assert_eq!(restored(&place, Some(*at)).await, all[..count], "{at}");
+    }
+    assert_eq!(restored(&place, None).await, all);
+    let listed = list(place.to_str().unwrap()).await.unwrap();
+    assert_eq!(listed.len(), 5, "{listed:?}");
 }
