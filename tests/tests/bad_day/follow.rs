@@ -3,6 +3,7 @@
 
 use std::{
     fs::{self, File},
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, Command},
     time::{Duration, Instant},
@@ -27,10 +28,14 @@ struct Follower {
 
 impl Follower {
     fn spawn(server: &Server, place: &str, options: &[&str]) -> Self {
+        Self::spawn_as(&Cli::direct(server), server, place, options)
+    }
+
+    fn spawn_as(cli: &Cli, server: &Server, place: &str, options: &[&str]) -> Self {
         let output = server.scratch().join(format!("follower-{}.jsonl", marketplace_tests::database::random_id()));
         // With its log, which says when it compares everything.
         let arguments = [&["db", "backup", "-v", "--follow", place], options].concat();
-        let mut command = Cli::direct(server).command(&arguments);
+        let mut command = cli.command(&arguments);
         let log = File::create(&output).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log);
         Self { process: command.spawn().unwrap(), output }
@@ -39,8 +44,12 @@ impl Follower {
     /// Starts one, and waits for its first base.
     async fn start(server: &Server, place: &str, options: &[&str]) -> Self {
         let follower = Self::spawn(server, place, options);
-        within(Duration::from_secs(30), "a base", async || follower.has("base")).await;
-        follower
+        follower.based().await
+    }
+
+    async fn based(self) -> Self {
+        within(Duration::from_secs(30), "a base", async || self.has("base")).await;
+        self
     }
 
     fn text(&self) -> String {
@@ -461,4 +470,204 @@ async fn what_cannot_be_followed_is_refused() {
     }
     assert_eq!(cli.run(&["db", "restore", &place, "--list"]).await.code, 3);
     assert_eq!(cli.run(&["db", "restore", &place, "--yes"]).await.code, 3);
+}
+
+/// SQLite keeps the log beside the file to which a link leads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_behind_a_link_is_followed() {
+    let (mut market, place) = market(None).await;
+    let link = market.app.scratch().join("link.db");
+    symlink(market.app.data().join("marketplace.db"), &link).unwrap();
+    let cli = Cli::direct(&market.app).with_database(&format!("sqlite://{}", link.display()));
+    let follower = Follower::spawn_as(&cli, &market.app, &place, &[]).based().await;
+    market.jon.message(&market.thread, "linked", "behind a link").await.ok();
+    second().await;
+    follower.kill();
+    market.app.kill();
+    restore(&mut market, &place, &[]).await;
+    let texts = texts(&market).await;
+    assert!(texts.contains(&"behind a link".to_owned()), "{texts:?}");
+}
+
+async fn a_time_without_a_follower_is_named(bucket: Option<Bucket>) {
+    let (mut market, place) = market(bucket.as_ref()).await;
+    let mut cases = Vec::new();
+    for (number, is_killed) in [false, true].into_iter().enumerate() {
+        let follower = Follower::start(&market.app, &place, &[]).await;
+        market.jon.message(&market.thread, &format!("k{number}"), &format!("known {number}")).await.ok();
+        let known = second().await;
+        if is_killed {
+            follower.kill();
+        } else {
+            follower.stop().await;
+        }
+        pause(Duration::from_millis(1_500)).await;
+        market.jon.message(&market.thread, &format!("u{number}"), &format!("unknown {number}")).await.ok();
+        cases.push((number, known, second().await));
+    }
+    Follower::start(&market.app, &place, &[]).await.stop().await;
+    pause(Duration::from_secs(2)).await;
+    let now = second().await;
+    for (number, known, unknown) in cases {
+        market.app.kill();
+        let restored = restore(&mut market, &place, &["--at", &unknown]).await;
+        let [since, until] = [0, 1].map(|end| restored["unknown"][end].as_str().unwrap_or_default().to_owned());
+        assert!(since <= unknown && unknown < until && until < now, "{number}, {unknown}: {restored}");
+        let texts = texts(&market).await;
+        assert!(texts.contains(&format!("known {number}")) && !texts.contains(&format!("unknown {number}")));
+        // It was there, and said until when.
+        if number == 0 {
+            assert!(since > known, "{known}: {restored}");
+            market.app.kill();
+            let restored = restore(&mut market, &place, &["--at", &known]).await;
+            assert!(restored["unknown"].is_null(), "{known}: {restored}");
+        }
+    }
+    // Nothing was stored since.
+    market.app.kill();
+    let restored = restore(&mut market, &place, &["--at", &now]).await;
+    assert_eq!(restored["unknown"][1], json!(now), "{restored}");
+    market.app.kill();
+    let restored = restore(&mut market, &place, &[]).await;
+    assert!(restored["unknown"].is_null(), "{restored}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_without_a_follower_is_named_in_a_folder() {
+    a_time_without_a_follower_is_named(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_without_a_follower_is_named_in_a_bucket() {
+    a_time_without_a_follower_is_named(Some(Bucket::start().await)).await;
+}
+
+/// A base with a time to come, as a clock that was ahead leaves it, is not the newest for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_base_of_tomorrow_is_not_followed_on() {
+    let (mut market, place) = market(None).await;
+    Follower::start(&market.app, &place, &[]).await.stop().await;
+    let base = segments(Path::new(&place))[0].parent().unwrap().to_owned();
+    let tomorrow = (SystemClock.now() + Duration::from_hours(24)).to_string().replace(['-', ':'], "");
+    fs::rename(&base, base.with_file_name(tomorrow)).unwrap();
+    let follower = Follower::start(&market.app, &place, &[]).await;
+    assert!(follower.text().contains("the clock was set back"), "{}", follower.text());
+    market.jon.message(&market.thread, "first", "first").await.ok();
+    let at = second().await;
+    market.jon.message(&market.thread, "then", "then").await.ok();
+    second().await;
+    follower.stop().await;
+    for (options, is_later) in [(&["--at", &at] as &[&str], false), (&[], true)] {
+        market.app.kill();
+        restore(&mut market, &place, options).await;
+        let texts = texts(&market).await;
+        assert!(texts.contains(&"first".to_owned()) && texts.contains(&"then".to_owned()) == is_later, "{texts:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_whole_is_listed_beside_what_is_damaged() {
+    let (mut market, place) = market(None).await;
+    for number in 0..3 {
+        let follower = Follower::start(&market.app, &place, &[]).await;
+        for part in 0..3 {
+            let text = format!("message {number} {part}");
+            market.jon.message(&market.thread, &format!("m{number}{part}"), &text).await.ok();
+            second().await;
+        }
+        follower.stop().await;
+    }
+    market.app.stop().await;
+    let cli = Cli::direct(&market.app);
+    let list = async || {
+        let arguments = ["db", "restore", &place, "--list"];
+        tokio::time::timeout(Duration::from_secs(20), cli.json(&arguments)).await.unwrap()
+    };
+    let whole = list().await;
+    assert!(whole.as_array().unwrap().iter().all(|row| row["damage"].is_null()), "{whole}");
+    let all = segments(Path::new(&place));
+    let of = |number: usize| -> Vec<PathBuf> {
+        let base = whole[number]["base"].as_str().unwrap();
+        all.iter().filter(|path| path.parent().unwrap().ends_with(base)).cloned().collect()
+    };
+    // The last part of a base, and a change in the middle of another one. Both bases have two parts.
+    fs::remove_file(&of(0)[1]).unwrap();
+    fs::remove_file(&of(1)[3]).unwrap();
+    let listed = list().await;
+    assert_eq!(listed.as_array().unwrap().len(), 3, "{listed}");
+    let damage = |number: usize| listed[number]["damage"].as_str().unwrap_or_default();
+    assert!(listed[0]["from"].is_null() && damage(0).contains("000000001.seg is missing"), "{listed}");
+    assert!(listed[1]["from"] == whole[1]["from"] && damage(1).contains("000000003.seg is missing"), "{listed}");
+    assert!(listed[1]["to"].as_str() < whole[1]["to"].as_str(), "{listed}");
+    assert_eq!(listed[2], whole[2]);
+    // A pipe is not waited for.
+    for (number, index) in [(1, 1), (2, of(2).len() - 1)] {
+        let path = &of(number)[index];
+        fs::remove_file(path).unwrap();
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    }
+    let listed = list().await;
+    assert!(listed[1]["damage"].as_str().is_some_and(|damage| damage.contains("is damaged")), "{listed}");
+    let arguments = ["db", "restore", &place, "--yes"];
+    let refused = tokio::time::timeout(Duration::from_secs(20), cli.run(&arguments)).await.unwrap();
+    assert!(refused.code == 2 && refused.stderr.contains("is damaged"), "{}", refused.stderr);
+    let to = listed[2]["to"].as_str().unwrap();
+    restore(&mut market, &place, &["--at", to]).await;
+    assert!(texts(&market).await.contains(&"message 2 2".to_owned()));
+    for missing in ["no-such.dump", "/no/such/place/", "file:///no/such/place"] {
+        let refused = cli.run(&["db", "restore", missing, "--yes"]).await;
+        assert!(refused.code == 3 && refused.stderr.contains("`marketplace db backup` wrote"), "{}", refused.stderr);
+    }
+}
+
+/// What a restore laid ready is a copy of everybody's data.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_restore_leaves_that_was_killed_is_removed() {
+    let (mut market, _) = market(None).await;
+    let cli = Cli::direct(&market.app);
+    cli.run(&["db", "backup", "whole.db"]).await.ok();
+    market.app.stop().await;
+    let database = market.app.data().join("marketplace.db");
+    let beside = |end: &str| PathBuf::from(format!("{}{end}", database.display()));
+    let left = || -> Vec<String> {
+        let names = fs::read_dir(market.app.data()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.map(|name| name.to_string_lossy().into_owned()).filter(|name| name.contains(".tmp")).collect()
+    };
+    // No process has such a number.
+    let gone = [".4194999-0.tmp", ".4194999-0.tmp-wal", ".4194999-0.tmp-shm", ".4194998-12.tmp"];
+    let others = [".4194999-x.tmp", ".mine.tmp", ".4194997-0.tmp", &format!(".{}-0.tmp", std::process::id())];
+    for end in gone.iter().chain(&others) {
+        fs::write(beside(end), "private").unwrap();
+    }
+    let held = File::open(beside(others[2])).unwrap();
+    held.try_lock().unwrap();
+    cli.run(&["db", "restore", "whole.db", "--yes"]).await.ok();
+    let found = left();
+    assert_eq!(found.len(), others.len(), "{found:?}");
+    assert!(others.iter().all(|end| beside(end).exists()), "{found:?}");
+    for end in others {
+        fs::remove_file(beside(end)).unwrap();
+    }
+    // Told to end at any moment, it leaves nothing, and says so.
+    let mut told = 0;
+    for round in 0..24_u64 {
+        let mut process = cli.command(&["db", "restore", "whole.db", "--yes"]).spawn().unwrap();
+        let begun = Instant::now();
+        while left().is_empty() && begun.elapsed() < Duration::from_secs(5) && process.try_wait().unwrap().is_none() {
+            pause(Duration::from_millis(1)).await;
+        }
+        pause(Duration::from_millis(round * 12)).await;
+        assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
+        let ended = process.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        match ended.status.code() {
+            Some(0) => {}
+            Some(143) if said.contains("terminated") => told += 1,
+            _ => panic!("{:?}: {said}", ended.status),
+        }
+        assert!(left().is_empty(), "{:?}", left());
+    }
+    assert!(told > 0);
+    cli.run(&["db", "restore", "whole.db", "--yes"]).await.ok();
+    market.app.run().await;
 }

@@ -170,9 +170,11 @@ pub(super) async fn restore(
     let done = done?;
     context.out.note(&format!("the database is as it was after the change of {}", done.at));
     if let Some((from, to)) = done.unknown {
-        context.out.note(&format!(
-            "what changed between {from} and {to} was stored together, and is not in it: --at {to} restores it"
-        ));
+        context.out.note(&if Some(to) == at {
+            format!("nothing is known of the time after {from}: no follower has stored what changed since")
+        } else {
+            format!("what changed between {from} and {to} was stored together, and is not in it: --at {to} restores it")
+        });
     }
     if let Some(kept) = &done.kept {
         context.out.note(&format!("the database that was there is now {}", kept.display()));

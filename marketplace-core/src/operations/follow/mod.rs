@@ -484,9 +484,23 @@ impl Follower<'_> {
         let turn = self.follow_on(at).await;
         (self.tell)(Told::Status(&self.told(FollowState::Well, None)));
         match end {
-            Some(end) => Err(end),
+            Some(end) => {
+                if matches!(turn, Ok(Turn::Done)) {
+                    self.end_chain(at).await;
+                }
+                Err(end)
+            }
             None => turn,
         }
+    }
+
+    /// Stores that nothing follows any more, so that who restores to a later time learns that nothing is known of it. Another
+    /// follower may have done that.
+    async fn end_chain(&mut self, at: Timestamp) {
+        let Some(mut chain) = self.chain.take() else { return };
+        let cut = Cut { pages: Pages::new(chain.page_size), size: chain.known.size() };
+        let _ = self.store_cut(&mut chain, Kind::End, cut, at, false).await;
+        self.adopt(chain);
     }
 
     /// Adds to the chain what was committed since it was added to last.
@@ -705,7 +719,9 @@ async fn end_last(store: &Store) -> Result<Option<Begun>> {
     let Some(segment) = store.read(base, last).await? else { return Ok(begun) };
     let (Ok(Some(head)), Some(sum)) = (Head::parse(&segment), segment::sum_of(&segment)) else { return Ok(begun) };
     if head.kind != Kind::End {
-        let end = Head { kind: Kind::End, is_whole: false, count: 0, number: last + 1, before: sum, ..head };
+        // What is not whole does not count.
+        let since = if head.is_whole { head.at } else { head.since };
+        let end = Head { kind: Kind::End, is_whole: false, count: 0, number: last + 1, since, before: sum, ..head };
         let (segment, _) = segment::write(&end, &mut Pages::new(head.page_size), []).map_err(Error::internal)?;
         store.write(base, end.number, segment).await?;
     }

@@ -57,7 +57,7 @@ pub struct RestoredTo {
     /// The time of the last change that is in it.
     pub at: Timestamp,
     /// Changes of the time between these two were stored together, after the time that was asked for, and are not in it: the
-    /// follower was not there, could not store them, or was late.
+    /// follower was not there, could not store them, or was late. When none was there since, the second is that time itself.
     pub unknown: Option<(Timestamp, Timestamp)>,
 }
 
@@ -128,13 +128,60 @@ pub async fn restore(
     }
     let draft = Draft::beside(&url.path)?;
     let built = chain.build(&store, at, draft.path(), progress).await?;
+    let unknown = match at {
+        Some(at) => unknown_at(&store, &chain, built, at).await?,
+        None => None,
+    };
     backup::forget_place(draft.path()).await?;
     let name = store.name();
     let name = format!("{} at {}", name.rsplit('/').next().unwrap_or_default(), built.at);
     let mut prepared = backup::prepare(config, draft.path(), &name, force, actor).await?;
     prepared.replace().await?;
     let restored = prepared.finish(config).await?;
-    Ok(RestoredTo { schema: restored.schema, kept: restored.kept, at: built.at, unknown: built.unknown })
+    Ok(RestoredTo { schema: restored.schema, kept: restored.kept, at: built.at, unknown })
+}
+
+/// Returns the time of which is not known what changed then, if the one that was asked for is in it.
+async fn unknown_at(
+    store: &Store,
+    chain: &Chain,
+    built: Built,
+    at: Timestamp,
+) -> Result<Option<(Timestamp, Timestamp)>> {
+    let (since, until) = match built.then {
+        // What was asked for is the last change.
+        _ if built.at >= at => return Ok(None),
+        Some(Then::Changed { since, at }) => (since, Some(at)),
+        Some(Then::Ended { since }) => (since.max(built.at), None),
+        None => (built.at, None),
+    };
+    if since >= at {
+        return Ok(None);
+    }
+    let next = next_base(store, &chain.base).await?;
+    // A follower that is killed does not say when, and one that has nothing to store says nothing.
+    let is_open = until.is_none() && next.is_none() && built.then.is_none();
+    let until = until.into_iter().chain(next).filter(|until| *until > at).min().unwrap_or(at);
+    // A second is what was promised.
+    let is_late = until.since(since) > std::time::Duration::from_millis(1_500);
+    Ok((is_late && !is_open).then_some((since, until)))
+}
+
+/// Returns when the next base was whole after another one; one that is damaged is passed over.
+async fn next_base(store: &Store, base: &str) -> Result<Option<Timestamp>> {
+    for next in store.bases().await? {
+        if begun(&next) > begun(base)
+            && let Some(chain) = Chain::find(store, next).await.or_else(pass_damage)?
+        {
+            return Ok(Some(chain.from));
+        }
+    }
+    Ok(None)
+}
+
+/// Passes over damage: it is named where it counts.
+fn pass_damage<T>(error: Error) -> Result<Option<T>> {
+    if error.code() == ErrorCode::Invalid { Ok(None) } else { Err(error) }
 }
 
 /// Finds the last base that was whole at a time, or the last one.
@@ -294,7 +341,17 @@ impl Chain {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Built {
     at: Timestamp,
-    unknown: Option<(Timestamp, Timestamp)>,
+    /// What is known of the time after it; nothing when nothing follows.
+    then: Option<Then>,
+}
+
+/// What follows what was built.
+#[derive(Debug, Clone, Copy)]
+enum Then {
+    /// The next change that was stored, and until when nothing had changed.
+    Changed { since: Timestamp, at: Timestamp },
+    /// The follower ended, or went on to another base; until then nothing had changed.
+    Ended { since: Timestamp },
 }
 
 struct Building<'a> {
@@ -325,9 +382,10 @@ impl Building<'_> {
             && head.kind != Kind::Base
             && (head.at > at || head.kind == Kind::End)
         {
-            // A second is what was promised.
-            let is_late = head.at.since(head.since) > std::time::Duration::from_millis(1_500);
-            built.unknown = (is_late && head.since < at && at < head.at).then_some((head.since, head.at));
+            built.then = Some(match head.kind {
+                Kind::End => Then::Ended { since: head.since },
+                Kind::Base | Kind::Changes => Then::Changed { since: head.since, at: head.at },
+            });
             return Ok(false);
         }
         match head.kind {
@@ -352,7 +410,7 @@ impl Building<'_> {
         if head.is_whole {
             let length = u64::from(head.size) * u64::from(head.page_size);
             self.file.set_len(length).map_err(|error| unwritable(self.to, error))?;
-            self.built = Some(Built { at: head.at, unknown: None });
+            self.built = Some(Built { at: head.at, then: None });
         }
         Ok(true)
     }
