@@ -90,7 +90,7 @@ async fn ask(url: &str, question: &str) -> Result<&'static str, String> {
 fn replies(mut said: &str) -> (Vec<&str>, bool) {
     let mut found = Vec::new();
     while let Some((line, rest)) = said.split_once("\r\n") {
-        let length = line.strip_prefix('$').map(|digits| digits.parse::<usize>());
+        let length = line.strip_prefix('$').map(str::parse::<usize>);
         match length {
             Some(Ok(length)) => match (rest.get(..length), rest.get(length + 2..)) {
                 (Some(text), Some(rest)) => {

@@ -228,15 +228,18 @@ pub(crate) async fn drop_days(conn: &mut Conn<'_>, before: Timestamp) -> Result<
 }
 
 /// Deletes a batch of events older than `before`. Returns how many rows. On PostgreSQL this is for those that no day has which
-/// goes as a whole: from before the table was divided, or published by a clock that was ahead.
+/// goes as a whole: from the time before the days, or published by a clock that was ahead.
 pub(crate) async fn prune(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
     // Events that a server left unpublished when it stopped have no place in the log yet, and could not be reported as
     // missing.
     publish(conn).await?;
     let gone = q!(conn => all (i64, i64), [
         sqlite: "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 AND tx >= 0 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",
-        pg: "DELETE FROM events WHERE tx >= 0 AND (tx, seq) IN \
-             (SELECT tx, seq FROM events WHERE at < $1::timestamptz - interval '1 day' AND tx >= 0 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",
+        pg: "DELETE FROM events WHERE tx >= 0 AND (tx, seq) IN ( \
+               (SELECT tx, seq FROM events_first WHERE at < $1 AND tx >= 0 ORDER BY at LIMIT ($2 + 0)) \
+               UNION ALL \
+               (SELECT tx, seq FROM events WHERE at < $1::timestamptz - interval '1 day' AND tx >= 0 ORDER BY at LIMIT ($2 + 0))) \
+             RETURNING tx, seq",
     ], before, PRUNE_BATCH)?;
     mark(conn, &gone).await
 }
