@@ -5,6 +5,8 @@
 
 pub mod pictures;
 pub mod smtp;
+#[cfg(test)]
+pub(crate) mod statements;
 mod trade;
 
 pub use trade::Trade;

@@ -174,22 +174,7 @@ pub async fn follow(
     let recorded = backup::record_backup(config, &name_of(Path::new(&store.name())), actor).await?;
     begun(recorded);
     let path = std::path::absolute(&url.path).map_err(|error| unreadable(&url.path, error))?;
-    let mut follower = Follower {
-        store,
-        path,
-        options,
-        clock: &SystemClock,
-        stop,
-        tell,
-        stopping: Arc::default(),
-        source: None,
-        chain: None,
-        shown: Shown::default(),
-        last: Timestamp::EPOCH,
-        stirred: Timestamp::EPOCH,
-        waits: None,
-        turned: None,
-    };
+    let mut follower = Follower::new(store, path, options, &SystemClock, stop, tell);
     match follower.run().await {
         Ended::Failed(error) => Err(error),
         Ended::Stopped => {
@@ -294,7 +279,34 @@ enum Turn {
     Turned,
 }
 
-impl Follower<'_> {
+impl<'a> Follower<'a> {
+    /// Creates a follower that has read nothing yet.
+    fn new(
+        store: Store,
+        path: PathBuf,
+        options: FollowOptions,
+        clock: &'a dyn Clock,
+        stop: &'a (dyn Fn() -> bool + Send + Sync),
+        tell: &'a (dyn Fn(Told<'_>) + Send + Sync),
+    ) -> Self {
+        Self {
+            store,
+            path,
+            options,
+            clock,
+            stop,
+            tell,
+            stopping: Arc::default(),
+            source: None,
+            chain: None,
+            shown: Shown::default(),
+            last: Timestamp::EPOCH,
+            stirred: Timestamp::EPOCH,
+            waits: None,
+            turned: None,
+        }
+    }
+
     async fn run(&mut self) -> Ended {
         loop {
             if let Err(ended) = self.make_base().await {

@@ -15,7 +15,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::{
-    FollowEvent, FollowOptions, FollowState, Follower, Shown, Told,
+    FollowEvent, FollowOptions, FollowState, Follower, Told,
     pages::Pages,
     restore::{choose, list},
     source::{Compared, Cut, Known, Seen, Source},
@@ -503,22 +503,8 @@ async fn follow_with(clock: &Ahead, place: &Path, path: &Path, script: impl Asyn
         }
     };
     let is_over = || stop.load(Ordering::SeqCst);
-    let mut follower = Follower {
-        store: Store::create(&Location::Folder(place.to_owned())).unwrap(),
-        path: path.to_owned(),
-        options: FollowOptions::default(),
-        clock,
-        stop: &is_over,
-        tell: &tell,
-        stopping: std::sync::Arc::default(),
-        source: None,
-        chain: None,
-        shown: Shown::default(),
-        last: Timestamp::EPOCH,
-        stirred: Timestamp::EPOCH,
-        waits: None,
-        turned: None,
-    };
+    let store = Store::create(&Location::Folder(place.to_owned())).unwrap();
+    let mut follower = Follower::new(store, path.to_owned(), FollowOptions::default(), clock, &is_over, &tell);
     let scripted = async {
         script(&events).await;
         stop.store(true, Ordering::SeqCst);

@@ -1,19 +1,16 @@
 //! Ranges are there in time, hold what belongs to them, go as a whole, and come while others write.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration as Wait,
-};
-
-use sqlx::{AssertSqlSafe, Row};
-use tokio::time::Instant;
+use std::time::Duration as Wait;
 
 use super::*;
 use crate::{
     base::{error::ErrorCode, ids::uuid_v7, random::OsRandom},
     platform::db::{Conn, Db},
     records::events,
-    testing::{self, TestApp},
+    testing::{
+        self, TestApp,
+        statements::{self, lines, migrate_while},
+    },
 };
 
 const HOUR: i64 = DAY / 24;
@@ -58,21 +55,9 @@ fn a_month_is_ready_a_week_before_it_begins() {
     assert_eq!(month_after(Uuid::max(), at("2026-12-25T01:00:00Z")), None);
 }
 
-/// Runs statements on the test's database.
+/// Runs statements that succeed.
 async fn run(db: &Db, text: String) {
-    let ran = db.write(move |conn| {
-        async move { Ok(crate::on!(conn, |x, _DB| sqlx::raw_sql(AssertSqlSafe(text)).execute(x).await.map(drop))?) }
-            .boxed()
-    });
-    ran.await.unwrap();
-}
-
-/// Returns the first column of what a statement finds.
-async fn lines(db: &Db, text: String) -> Vec<String> {
-    let mut reader = db.read().await.unwrap();
-    let Conn::Pg(conn) = &mut reader.conn() else { return Vec::new() };
-    let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut **conn).await.unwrap();
-    rows.iter().map(|row| row.get(0)).collect()
+    statements::run(db, text).await.unwrap();
 }
 
 async fn ranges(db: &Db, table: &str) -> Vec<String> {
@@ -97,7 +82,7 @@ async fn publish_at(app: &App, seq: i64, micros: i64) {
 async fn last_day(db: &Db) -> i64 {
     let text =
         "SELECT substring(pg_get_expr(relpartbound, oid) FROM '''(.*)''') FROM pg_class WHERE relname = 'events_last'";
-    lines(db, text.to_owned()).await[0].parse().unwrap()
+    lines(db, text).await[0].parse().unwrap()
 }
 
 fn label(micros: i64) -> String {
@@ -120,7 +105,7 @@ async fn days_come_in_time_and_go_as_a_whole() {
         assert_eq!(ranges(db, "events").await, ["events_first".into(), "events_last".into(), label(begun + DAY)]);
         publish_at(app, 9_001, begun + DAY + HOUR).await;
         let found = "SELECT tableoid::regclass::text FROM events WHERE seq >= 9000 ORDER BY seq";
-        assert_eq!(lines(db, found.into()).await, [label(begun + DAY), "events_last".into()]);
+        assert_eq!(lines(db, found).await, [label(begun + DAY), "events_last".into()]);
         // When the first of these days is forgotten, it goes as a whole; what was not published stays, and so does the rest.
         let actor = testing::operator();
         let page = async |after: String| events::since(&app.by(&actor), Some(&after), 10).await;
@@ -140,14 +125,14 @@ async fn days_come_in_time_and_go_as_a_whole() {
         assert!(ranges(db, "events").await.contains(&label(begun + 51 * DAY)));
         assert_eq!(ranges(db, "job_history").await.len(), 3);
         let jobs = "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = 'job_history_last'";
-        let jobs = lines(db, jobs.into()).await;
+        let jobs = lines(db, jobs).await;
         assert!(jobs[0].ends_with("-7000-8000-000000000000') TO (MAXVALUE)"), "{jobs:?}");
         // What is old goes from a range that lasts for long, too.
         run(db, format!("SELECT extend_partitions('events', '{}', '9')", begun + 5_000 * DAY)).await;
         publish_at(app, 9_003, begun + 60 * DAY).await;
         test.advance(Wait::from_hours(70 * 24));
         assert!(events::prune(app).await.unwrap() >= 1);
-        assert_eq!(lines(db, found.into()).await, [""; 0]);
+        assert_eq!(lines(db, found).await, [""; 0]);
         test.close().await;
     }
 }
@@ -171,7 +156,7 @@ async fn the_audit_log_goes_on_in_the_next_range() {
             ["audit_log_first", "audit_log_last", "audit_log_until_30000000"]
         );
         let unique = "SELECT count(*)::text FROM pg_index WHERE indisunique AND indrelid = 'audit_log_last'::regclass";
-        assert_eq!(lines(&app.db, unique.into()).await, ["2"]);
+        assert_eq!(lines(&app.db, unique).await, ["2"]);
         test.close().await;
     }
 }
@@ -196,13 +181,7 @@ async fn ranges_are_for_those_who_may_write_the_table() {
             )
         };
         let as_stranger = extend(&stranger, "SELECT 1");
-        let refused = db.write(move |conn| {
-            async move {
-                Ok(crate::on!(conn, |x, _DB| sqlx::raw_sql(AssertSqlSafe(as_stranger)).execute(x).await.map(drop))?)
-            }
-            .boxed()
-        });
-        assert!(refused.await.is_err());
+        assert!(statements::run(db, as_stranger).await.is_err());
         assert_eq!(ranges(db, "audit_log").await.len(), 2);
         run(db, extend(&login, &format!("SET LOCAL ROLE {group}"))).await;
         assert_eq!(ranges(db, "audit_log").await.len(), 3);
@@ -303,36 +282,14 @@ async fn filled_tables_are_divided_while_programs_of_the_release_before_write() 
             "CREATE ROLE {reader}; GRANT SELECT ON audit_log TO {reader}; GRANT SELECT (seq) ON events TO {reader}; \
              ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO {reader}"
         )).await;
-        let done = AtomicBool::new(false);
-        let writing = async {
-            let (mut written, mut longest) = (0, Wait::ZERO);
-            while !done.load(Ordering::SeqCst) {
-                let begun = Instant::now();
-                goes_on(db, ROWS + 1 + written).await;
-                longest = longest.max(begun.elapsed());
-                written += 1;
-                tokio::time::sleep(Wait::from_millis(2)).await;
-            }
-            // And after it, with the schema one release ahead.
-            for more in 0..20 {
-                goes_on(db, ROWS + 1 + written + more).await;
-            }
-            (written + 20, longest)
-        };
-        let migrating = async {
-            tokio::time::sleep(Wait::from_millis(200)).await;
-            let state = db.migrate().await;
-            done.store(true, Ordering::SeqCst);
-            state
-        };
-        let ((written, longest), state) = tokio::join!(writing, migrating);
-        assert!(state.unwrap().is_current());
-        assert!(written > 30 && longest < Wait::from_secs(1), "{written} rows, the longest took {longest:?}");
+        let written =
+            migrate_while(db, async |number| goes_on(db, ROWS + 1 + i64::try_from(number).unwrap()).await).await;
+        let written = i64::try_from(written).unwrap();
         let counted = "SELECT concat_ws(' ', (SELECT count(*) FROM events), (SELECT count(*) FROM audit_log), (SELECT count(*) FROM job_history))";
         let rows = ROWS + written;
-        assert_eq!(lines(db, counted.to_owned()).await, [format!("{} {rows} {rows}", rows + 50)]);
+        assert_eq!(lines(db, counted).await, [format!("{} {rows} {rows}", rows + 50)]);
         let twice = "SELECT seq::text FROM events GROUP BY seq HAVING count(*) > 1";
-        assert_eq!(lines(db, twice.to_owned()).await, Vec::<String>::new());
+        assert_eq!(lines(db, twice).await, Vec::<String>::new());
         // Who might read the table, or a column of it, may do so now, and no more.
         let allowed = format!(
             "SELECT concat_ws(' ', t, has_table_privilege('{reader}', t, 'SELECT'), has_table_privilege('{reader}', t, 'INSERT'), \

@@ -1,11 +1,7 @@
 //! Steps are cut where they may be, run in any number of tries, end in the same schema, and stop nobody.
 
-use std::{
-    fmt::Write,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::fmt::Write;
 
-use sqlx::Row;
 use uuid::Uuid;
 
 use super::*;
@@ -15,8 +11,11 @@ use crate::{
         random::{OsRandom, Random},
         time::Timestamp,
     },
-    platform::db::{Conn, Db, Inner},
-    testing::{self, TestDb},
+    platform::db::{Db, Inner},
+    testing::{
+        self, TestDb,
+        statements::{lines, migrate_while, run},
+    },
 };
 
 /// The migrations of the first release.
@@ -54,26 +53,6 @@ fn indexes_of_tables_in_use_are_steps_without_a_lock() {
     );
     let whole = format!("{IN_ONE_PIECE}: because\nSELECT 1; SELECT 2;");
     assert_eq!(steps(&whole), [text(&whole)]);
-}
-
-/// Runs statements.
-async fn run(db: &Db, text: String) -> Result<()> {
-    let ran = db.write(move |conn| {
-        Box::pin(async move {
-            let Conn::Pg(conn) = conn else { return Ok(()) };
-            sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **conn).await.map_err(DbError::from)?;
-            Ok(())
-        })
-    });
-    ran.await
-}
-
-/// Returns the first column of what a statement finds.
-async fn lines(db: &Db, text: &str) -> Vec<String> {
-    let mut reader = db.read().await.unwrap();
-    let Conn::Pg(conn) = &mut reader.conn() else { return Vec::new() };
-    let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut **conn).await.unwrap();
-    rows.iter().map(|row| row.get(0)).collect()
 }
 
 /// All tables with their columns, defaults, constraints and valid indexes, and all functions.
@@ -192,27 +171,7 @@ async fn a_filled_database_of_the_first_release_is_migrated_while_its_servers_wr
         for statement in statements(&filled) {
             run(db, format!("SET LOCAL session_replication_role = replica; {statement}")).await.unwrap();
         }
-        let done = AtomicBool::new(false);
-        let serving = async {
-            let (mut served, mut longest) = (0, Duration::ZERO);
-            while !done.load(Ordering::SeqCst) {
-                let begun = Instant::now();
-                serve(db, served).await;
-                longest = longest.max(begun.elapsed());
-                served += 1;
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-            (served, longest)
-        };
-        let migrating = async {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            let state = db.migrate().await;
-            done.store(true, Ordering::SeqCst);
-            state
-        };
-        let ((served, longest), state) = tokio::join!(serving, migrating);
-        assert!(state.unwrap().is_current());
-        assert!(served > 50 && longest < Duration::from_secs(1), "{served}, the longest took {longest:?}");
+        let served = migrate_while(db, async |number| serve(db, number).await).await;
         let counted = lines(db, "SELECT concat_ws(' ', (SELECT count(*) FROM users), (SELECT count(*) FROM messages), (SELECT count(*) FROM events))").await;
         assert_eq!(counted, [format!("{} {} {}", 20_000 + served, 40_000 + served, 20_000 + served)]);
         assert_eq!(lines(db, "SELECT relname::text FROM pg_class WHERE relname = '_migration_steps'").await, [""; 0]);
